@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory devices: where hot bytes live (lib/memory). One ops table; kinds
+ * tmpfs now, memfd, file and dax to come.
+ */
+#pragma once
+
+#include <mafs/extent.h>
+#include <mafs/fault.h>
+#include <mafs/media.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/**
+ * struct mafs_memory_spec - "tmpfs:64G,mpol=bind:2,huge=within_size" parsed
+ */
+struct mafs_memory_spec {
+	char kind[16];
+	uint64_t size_bytes; /* 0: the default, half of RAM */
+	char mpol[64];
+	char huge[32]; /* "" : the kind's default */
+};
+
+/* Return: 0, -EINVAL or -ERANGE with the fault saying what is meant. */
+int mafs_memory_spec_parse(const char *text, struct mafs_memory_spec *ret,
+			   struct mafs_fault *fault);
+
+struct mafs_memory;
+struct mafs_memory_file;
+
+struct mafs_memory_usage {
+	uint64_t size_bytes; /* promised for data */
+	uint64_t used_bytes;
+	uint64_t n_files;
+};
+
+/**
+ * struct mafs_memory_ops - one kind of device; no slot is NULL
+ *
+ * Context: any thread. Stores to one file are kept apart by the caller.
+ * Errors of every slot: -EIO, -ENOMEM; -ENOSPC where bytes are taken (the
+ * device is full: evict or spill).
+ */
+struct mafs_memory_ops {
+	const char *kind;
+	/* May the kernel serve reads of such files itself (passthrough)? */
+	bool kernel_serves;
+
+	/* Makes an empty allocation. @id: opaque identity kept with it
+	 * (trusted.mafs.id), at most 512 bytes. @ret_map: one extent, given to
+	 * the caller (its length is not kept up to date by the device). */
+	int (*create)(struct mafs_memory *memory, const void *id,
+		      size_t id_len, struct mafs_map *ret_map,
+		      struct mafs_memory_file **ret);
+	/* -ENOENT when it is gone. @writable: else read-only. */
+	int (*open)(struct mafs_memory *memory, const struct mafs_map *map,
+		    bool writable, struct mafs_memory_file **ret);
+	void (*close)(struct mafs_memory_file *file);
+	/* Frees the bytes; open files and mappings keep theirs. 0 also when it
+	 * was gone already. */
+	int (*remove)(struct mafs_memory *memory, const struct mafs_map *map);
+
+	/* Return: bytes; short only at the end of the file. */
+	ssize_t (*pread)(struct mafs_memory_file *file, void *bytes,
+			 size_t len, uint64_t offset);
+	/* Return: bytes, may be short when the device is nearly full, or
+	 * -ENOSPC. Extends the file. */
+	ssize_t (*pwrite)(struct mafs_memory_file *file, const void *bytes,
+			  size_t len, uint64_t offset);
+	int (*truncate)(struct mafs_memory_file *file, uint64_t size_bytes);
+	/* @mode: of fallocate(2); 0, KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE. */
+	int (*allocate)(struct mafs_memory_file *file, int mode,
+			uint64_t offset, uint64_t len);
+	/* SEEK_DATA or SEEK_HOLE; -ENXIO as lseek(2). */
+	off_t (*seek)(struct mafs_memory_file *file, off_t offset, int whence);
+	/* Size, blocks and times are the file's; the rest is meaningless. */
+	int (*stat)(struct mafs_memory_file *file, struct stat *ret);
+	int (*set_times)(struct mafs_memory_file *file,
+			 const struct timespec times[2]);
+	/* O_PATH descriptor for the kernel to serve from; -EOPNOTSUPP. The
+	 * caller closes it. */
+	int (*backing_fd)(struct mafs_memory *memory,
+			  const struct mafs_map *map);
+	/* Descriptor for lease probes, borrowed; -EOPNOTSUPP. */
+	int (*lease_fd)(struct mafs_memory_file *file);
+
+	int (*usage)(struct mafs_memory *memory,
+		     struct mafs_memory_usage *ret);
+	/* Calls @visit for each allocation; @id may be of length 0. */
+	int (*visit)(struct mafs_memory *memory,
+		     int (*visit)(void *context, const struct mafs_map *map,
+				  const void *id, size_t id_len,
+				  const struct stat *st),
+		     void *context);
+	void (*free)(struct mafs_memory *memory);
+};
+
+/* Embedded first in the device that implements it. */
+struct mafs_memory {
+	const struct mafs_memory_ops *ops;
+	struct mafs_media media; /* superblock and log */
+};
+
+struct mafs_memory_file {
+	struct mafs_memory *memory;
+};
+
+/**
+ * mafs_memory_tmpfs_make() - mount a private tmpfs and open it as a device
+ * @path: existing directory to mount at (root); without CAP_SYS_ADMIN the
+ *	directory that holds the files, made 0700
+ * @spec: its size is final (no default, no percentage)
+ *
+ * With root: fsopen/fsmount, hard size limit, noswap where the kernel has it,
+ * huge pages as told, mode 0700, nosuid nodev noexec. It outlives the process.
+ */
+int mafs_memory_tmpfs_make(const char *path,
+			   const struct mafs_memory_spec *spec,
+			   struct mafs_memory **ret, struct mafs_fault *fault);
+
+/**
+ * mafs_memory_tmpfs_attach() - open what an earlier process has made
+ * @read_only: nothing is ever changed; safe beside a running daemon
+ *
+ * Return: 0, -ENOENT (no such memory), -errno.
+ */
+int mafs_memory_tmpfs_attach(const char *path, bool read_only,
+			     struct mafs_memory **ret,
+			     struct mafs_fault *fault);
+
+/* Unmounts or removes it with all bytes. The last step of an unmount. */
+int mafs_memory_tmpfs_destroy(const char *path, struct mafs_fault *fault);
