@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What people may ask of a running daemon: the functions behind the control
+ * API and the mafs commands. Paths are relative to the mount's root, without
+ * a leading slash; "" is the root itself.
+ */
+#pragma once
+
+#include <mafs/extent.h>
+#include <mafs/fault.h>
+#include <mafs/uuid.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mafsd;
+
+/* X-macro of the upcalls that are counted, in the order of status. */
+#define MAFSD_UPCALLS(X)                                                   \
+	X(lookup)                                                          \
+	X(forget)                                                          \
+	X(getattr)                                                         \
+	X(setattr)                                                         \
+	X(readlink)                                                        \
+	X(mknod)                                                           \
+	X(mkdir)                                                           \
+	X(unlink)                                                          \
+	X(rmdir)                                                           \
+	X(symlink)                                                         \
+	X(rename)                                                          \
+	X(link)                                                            \
+	X(open)                                                            \
+	X(create)                                                          \
+	X(tmpfile)                                                         \
+	X(read)                                                            \
+	X(write)                                                           \
+	X(flush)                                                           \
+	X(release)                                                         \
+	X(fsync)                                                           \
+	X(opendir)                                                         \
+	X(readdir)                                                         \
+	X(readdirplus)                                                     \
+	X(releasedir)                                                      \
+	X(fsyncdir)                                                        \
+	X(statfs)                                                          \
+	X(setxattr)                                                        \
+	X(getxattr)                                                        \
+	X(listxattr)                                                       \
+	X(removexattr)                                                     \
+	X(access)                                                          \
+	X(fallocate)                                                       \
+	X(lseek)                                                           \
+	X(copy_file_range)
+
+enum mafsd_upcall {
+#define X(name) MAFSD_UPCALL_##name,
+	MAFSD_UPCALLS(X)
+#undef X
+	MAFSD_N_UPCALLS,
+};
+
+/* "lookup", ... */
+const char *mafsd_upcall_to_text(enum mafsd_upcall upcall);
+
+struct mafsd_status {
+	struct mafs_uuid uuid;
+	const char *source; /* borrowed from the daemon */
+	const char *mountpoint; /* borrowed from the daemon */
+	const char *memory_kind;
+	uint64_t memory_size_bytes;
+	uint64_t memory_used_bytes;
+	uint64_t n_hot; /* files with bytes in memory */
+	uint64_t hot_bytes;
+	uint64_t n_dirty;
+	uint64_t dirty_bytes;
+	uint64_t dirty_oldest_ms; /* age of the oldest dirty byte, 0: none */
+	uint64_t reserved_bytes; /* of N's free space */
+	uint64_t n_inodes; /* known to the kernel */
+	uint64_t n_open;
+	uint64_t log_bytes;
+	uint64_t n_spilled; /* files that went on at N */
+	uint64_t n_evicted;
+	uint64_t n_promoted;
+	uint64_t n_written_back;
+	uint64_t n_recovered; /* dirty files found again at start */
+	uint64_t n_conflicts;
+	uint64_t n_lost_found;
+	uint64_t uptime_ms;
+	bool passthrough; /* the kernel serves files itself */
+	bool io_uring;
+	bool handles; /* N has file handles */
+	bool fs_id_weak;
+	bool read_only;
+	bool stopping; /* unmounted, writing back */
+	uint64_t upcalls[MAFSD_N_UPCALLS];
+};
+
+void mafsd_status(struct mafsd *d, struct mafsd_status *ret);
+
+/**
+ * struct mafsd_trouble - a file whose bytes could not go down
+ */
+struct mafsd_trouble {
+	char path[4096];
+	int error; /* positive errno */
+	unsigned int n_attempts;
+	uint64_t dirty_bytes;
+	uint64_t age_ms; /* since the first failure */
+	uint64_t next_try_ms;
+};
+
+/* *ret: array owned by the caller (free()). Return: 0, -ENOMEM. */
+int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n);
+
+/**
+ * mafsd_sync() - write back everything that is dirty now, durably
+ *
+ * Blocks. Return: 0, or the first error (the rest was tried).
+ */
+int mafsd_sync(struct mafsd *d, struct mafs_fault *fault);
+
+/**
+ * mafsd_push() - write back and evict a file, or all files below a directory
+ * mafsd_pull() - promote a file, or all files below a directory
+ * @ret_n_moved: files that moved
+ * @ret_n_kept: files that could not (open, mapped, no room); the fault names
+ *	the first and why
+ *
+ * Blocks. Return: 0 also when files were kept; -errno when the path could
+ * not be resolved or nothing at all could be done.
+ */
+int mafsd_push(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
+	       uint64_t *ret_n_kept, struct mafs_fault *fault);
+int mafsd_pull(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
+	       uint64_t *ret_n_kept, struct mafs_fault *fault);
+
+struct mafsd_file_info {
+	char tier[16]; /* "memory" or "disk" */
+	char state[16]; /* "clean", "dirty", "writing", "stale", "cold" */
+	char path_in_use[2]; /* M D C X K, or "-" when closed */
+	uint64_t id; /* in the log; 0 when cold */
+	uint64_t ino;
+	uint64_t size_bytes;
+	uint64_t memory_bytes; /* allocated in memory */
+	uint64_t dirty_bytes;
+	uint64_t n_open;
+	struct mafs_map map; /* owned by the caller: mafs_map_done() */
+};
+
+int mafsd_file_info(struct mafsd *d, const char *path,
+		    struct mafsd_file_info *ret, struct mafs_fault *fault);
