@@ -22,8 +22,7 @@ static int run_file(const char *path, size_t len_bytes)
 	FILE *file = fopen(path, "rb");
 	int r = 0;
 
-	if (!bytes || !file ||
-	    fread(bytes, 1, len_bytes, file) != len_bytes) {
+	if (!bytes || !file || fread(bytes, 1, len_bytes, file) != len_bytes) {
 		fprintf(stderr, "%s: cannot be read\n", path);
 		r = 1;
 	} else {
