@@ -39,6 +39,7 @@ if private_is_current; then
 fi
 
 [ "$(id -u)" = 0 ] || die "please run as root: it installs into $prefix"
+# shellcheck disable=SC2086,SC2154
 install_packages $packages_libfuse
 
 work=$(mktemp -d)
@@ -48,6 +49,7 @@ trap 'exit 1' HUP INT TERM
 # The Debian archive that this machine already uses, whatever its mirror.
 archive_uri()
 {
+	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
 		'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1
 }

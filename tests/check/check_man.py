@@ -60,8 +60,9 @@ class Page:
     def wants_command(self, command):
         """A command is set in bold or in a macro's line, not just a word."""
         source = self.source.replace(r"\-", "-")
-        word = rf"(?<![\w-]){re.escape(command)}(?![\w-])"
-        if not re.search(rf"^\.\w.*{word}|\\fB[^\\\n]*{word}", source, re.M):
+        word = rf"{re.escape(command)}(?![\w-])"
+        if not re.search(rf"^\.\w+ (?:.*[^\w-])?{word}|"
+                         rf"\\fB(?:[^\\\n]*[^\w-])?{word}", source, re.M):
             faults.append(f"{self.name}: command {command} is not described")
 
 
