@@ -65,7 +65,7 @@ build()
 	cmake --build "build/$1" -j "$jobs" --target "${2:-all}" -- \
 		-k 0 >"$log" 2>&1 && return 0
 	# The compiler's words, without the lines that say what went well.
-	grep -v '^\[[0-9]*/[0-9]*\] ' "$log" || cat "$log"
+	{ grep -v '^\[[0-9]*/[0-9]*\] ' "$log" || cat "$log"; } | head -n 200
 	failed "building $1"
 	return 1
 }
@@ -77,7 +77,7 @@ run()
 	shift
 	step "testing $_preset"
 	ctest --test-dir "build/$_preset" -j "$jobs" --output-on-failure \
-		--no-tests=ignore "$@" </dev/null 2>&1 | tee "$log"
+		--no-tests=ignore --no-label-summary "$@" </dev/null 2>&1 | tee "$log"
 	_closing=$(grep -E '^[0-9]+% tests passed, ' "$log" | tail -n 1)
 	if [ -z "$_closing" ]; then
 		grep -q 'No tests were found' "$log" || failed "ctest $_preset"
@@ -90,8 +90,9 @@ run()
 	n_failed=$((n_failed + _failed))
 	n_skipped=$((n_skipped + _skipped))
 	n_passed=$((n_passed + _total - _failed - _skipped))
-	bad="$bad$(sed -n "/^The following tests FAILED/,\$s/^[[:space:]]*\
-[0-9]* - \(.*\) (.*)\$/\n\t\1, $_preset/p" "$log")"
+	bad="$bad
+$(sed -n '/^The following tests FAILED/,$p' "$log" |
+		sed -n "s/^[[:space:]]*[0-9]* - \(.*\) (.*)\$/\t\1, $_preset/p")"
 }
 
 n_tests()
@@ -133,7 +134,7 @@ if [ -n "$long" ]; then
 fi
 
 n_run=$((n_passed + n_failed + n_skipped))
-[ -z "$bad" ] || printf '\nFailed:%s\n' "$bad"
+[ -z "$bad" ] || printf '\nFailed:\n%s\n' "$bad" | sed '2,${/^$/d}'
 [ "$n_run" -gt 0 ] || die 'no test was run'
 printf '\n%d%% tests passed, %d tests failed out of %d\n' \
 	$(((n_run - n_failed) * 100 / n_run)) "$n_failed" "$n_run"
