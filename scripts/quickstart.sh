@@ -91,7 +91,8 @@ case $type in
 *) die "$mnt is a mount point of $type" ;;
 esac
 
-if [ -n "$type" ] && stat "$mnt" >/dev/null 2>&1; then
+# Reading the directory asks the daemon; its attributes may be cached.
+if [ -n "$type" ] && ls -f "$mnt" >/dev/null 2>&1; then
 	step "already mounted: $mnt"
 else
 	[ -e /dev/fuse ] || modprobe fuse 2>/dev/null ||
