@@ -90,7 +90,7 @@ run()
 	n_failed=$((n_failed + _failed))
 	n_skipped=$((n_skipped + _skipped))
 	n_passed=$((n_passed + _total - _failed - _skipped))
-	bad="$bad
+	[ "$_failed" = 0 ] || bad="$bad
 $(sed -n '/^The following tests FAILED/,$p' "$log" |
 		sed -n "s/^[[:space:]]*[0-9]* - \(.*\) (.*)\$/\t\1, $_preset/p")"
 }
