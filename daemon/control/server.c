@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * HTTP: the socket, who may speak on it, and the life of a request.
+ * libmicrohttpd calls answer() from a thread of each connection: first with
+ * the header, then with each piece of the body, last with none left; only
+ * then is the route served. Called by mafs-fused.
+ */
+#include "control.h"
+#include "request.h"
+
+#include <errno.h>
+#include <mafs/cleanup.h>
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define N_CONNECTIONS_MAX 64
+#define IDLE_TIMEOUT_S 30
+
+struct mafsd_control {
+	struct mafsd *d;
+	struct MHD_Daemon *http;
+	char *socket_path;
+};
+
+/* One request while its pieces come in; MHD keeps it for us. */
+struct exchange {
+	char *body;
+	size_t body_len;
+	bool too_large;
+};
+
+static unsigned int errno_to_http(int err)
+{
+	switch (-err) {
+	case EINVAL:
+		return MHD_HTTP_BAD_REQUEST;
+	case EPERM:
+	case EACCES:
+		return MHD_HTTP_FORBIDDEN;
+	case ENOENT:
+	case ENOTDIR:
+		return MHD_HTTP_NOT_FOUND;
+	case EOPNOTSUPP:
+		return MHD_HTTP_METHOD_NOT_ALLOWED;
+	case EBUSY:
+		return MHD_HTTP_CONFLICT;
+	case EMSGSIZE:
+		return MHD_HTTP_CONTENT_TOO_LARGE;
+	case ENOSPC:
+	case EDQUOT:
+		return MHD_HTTP_INSUFFICIENT_STORAGE;
+	default:
+		return MHD_HTTP_INTERNAL_SERVER_ERROR;
+	}
+}
+
+static enum MHD_Result reply_json(struct MHD_Connection *connection,
+				  unsigned int code, const json_t *answer)
+{
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	struct MHD_Response *response;
+	enum MHD_Result queued;
+
+	if (!text)
+		return MHD_NO;
+	response = MHD_create_response_from_buffer(strlen(text), text,
+						   MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		free(text);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				"application/json");
+	queued = MHD_queue_response(connection, code, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+static enum MHD_Result reply_error(struct MHD_Connection *connection, int err,
+				   const struct mafs_fault *fault)
+{
+	const char *what = fault->what[0] ? fault->what : strerror(-err);
+	json_t *answer = json_pack("{s:o, s:i}", "error",
+				   mafsd_bytes_to_json(what), "errno", -err);
+	enum MHD_Result queued;
+
+	queued = reply_json(connection, errno_to_http(err), answer);
+	json_decref(answer);
+	return queued;
+}
+
+/* The directory keeps others out already; this holds even if it was opened. */
+static bool peer_allowed(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED,
+				&peer, &len) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid();
+}
+
+/* Return: 0, or -EINVAL for a path with a NUL in it. */
+static int query_path(struct MHD_Connection *connection, const char **ret)
+{
+	const char *path = NULL;
+	size_t len = 0;
+
+	if (MHD_lookup_connection_value_n(connection, MHD_GET_ARGUMENT_KIND,
+					  "path", strlen("path"), &path,
+					  &len) != MHD_YES)
+		path = NULL;
+	if (path && strlen(path) != len)
+		return -EINVAL;
+	*ret = path;
+	return 0;
+}
+
+static enum MHD_Result serve(struct mafsd_control *control,
+			     struct MHD_Connection *connection,
+			     const char *method, const char *url,
+			     const struct exchange *exchange)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafsd_request request = {
+		.body = exchange->body ? exchange->body : "",
+		.body_len = exchange->body_len,
+	};
+	const struct mafsd_route *route;
+	enum MHD_Result queued;
+	json_t *answer = NULL;
+	int r;
+
+	if (!peer_allowed(connection))
+		return reply_error(connection, -EPERM, &fault);
+	r = mafsd_route_find(method, url, &route);
+	if (r == -ENOENT)
+		mafs_fault_set(&fault, r, "no such path in the API: %s", url);
+	else if (r < 0)
+		mafs_fault_set(&fault, r, "%s does not take %s", url, method);
+	if (r == 0 && exchange->too_large)
+		r = mafs_fault_set(&fault, -EMSGSIZE,
+				   "the body is larger than %d bytes",
+				   MAFSD_BODY_MAX);
+	if (r == 0 && query_path(connection, &request.path) < 0)
+		r = mafs_fault_set(&fault, -EINVAL, "path has a NUL in it");
+	if (r < 0)
+		return reply_error(connection, r, &fault);
+
+	/* The idle timeout must not run while the daemon works. */
+	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0);
+	r = route->serve(control->d, &request, &answer, &fault);
+	if (r < 0)
+		return reply_error(connection, r, &fault);
+	queued = reply_json(connection, MHD_HTTP_OK, answer);
+	json_decref(answer);
+	return queued;
+}
+
+static enum MHD_Result take_piece(struct exchange *exchange, const char *piece,
+				  size_t *len)
+{
+	size_t total;
+	char *grown;
+
+	if (exchange->too_large ||
+	    __builtin_add_overflow(exchange->body_len, *len, &total) ||
+	    total > MAFSD_BODY_MAX) {
+		exchange->too_large = true;
+		*len = 0;
+		return MHD_YES;
+	}
+	grown = realloc(exchange->body, total + 1);
+	if (!grown)
+		return MHD_NO;
+	memcpy(grown + exchange->body_len, piece, *len);
+	grown[total] = '\0';
+	exchange->body = grown;
+	exchange->body_len = total;
+	*len = 0;
+	return MHD_YES;
+}
+
+static enum MHD_Result answer(void *context, struct MHD_Connection *connection,
+			      const char *url, const char *method,
+			      const char *version, const char *piece,
+			      size_t *piece_len, void **of_request)
+{
+	struct exchange *exchange = *of_request;
+
+	if (!exchange) {
+		*of_request = calloc(1, sizeof(*exchange));
+		return *of_request ? MHD_YES : MHD_NO;
+	}
+	if (*piece_len > 0)
+		return take_piece(exchange, piece, piece_len);
+	return serve(context, connection, method, url, exchange);
+}
+
+static void completed(void *context, struct MHD_Connection *connection,
+		      void **of_request, enum MHD_RequestTerminationCode reason)
+{
+	struct exchange *exchange = *of_request;
+
+	if (!exchange)
+		return;
+	free(exchange->body);
+	free(exchange);
+	*of_request = NULL;
+}
+
+static int check_directory(const char *socket_path, struct mafs_fault *fault)
+{
+	_cleanup_free_ char *dir = strdup(socket_path);
+	struct stat st;
+	char *slash;
+
+	if (!dir)
+		return -ENOMEM;
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return mafs_fault_set(fault, -EINVAL,
+				      "%s: not in a directory of its own",
+				      socket_path);
+	*slash = '\0';
+	if (lstat(dir, &st) < 0)
+		return mafs_fault_set(fault, -errno, "%s: %s", dir,
+				      strerror(errno));
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 077) != 0)
+		return mafs_fault_set(fault, -EPERM,
+				      "%s: not a directory that only its owner "
+				      "can enter",
+				      dir);
+	return 0;
+}
+
+/* Return: a listening descriptor or -errno. */
+static int listen_on(const char *socket_path, struct mafs_fault *fault)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = -1;
+
+	if (strlen(socket_path) >= sizeof(address.sun_path))
+		return mafs_fault_set(fault, -ENAMETOOLONG,
+				      "%s: too long for a socket", socket_path);
+	strcpy(address.sun_path, socket_path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return mafs_fault_set(fault, -errno, "socket: %s",
+				      strerror(errno));
+	/* Before bind(): the socket never exists with wider modes. */
+	if (fchmod(fd, 0600) < 0 ||
+	    (unlink(socket_path) < 0 && errno != ENOENT) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, N_CONNECTIONS_MAX) < 0)
+		return mafs_fault_set(fault, -errno, "%s: %s", socket_path,
+				      strerror(errno));
+	return take_fd(fd);
+}
+
+static struct MHD_Daemon *start_http(struct mafsd_control *control, int fd)
+{
+	struct MHD_Daemon *http;
+	sigset_t all, before;
+
+	/* MHD's threads inherit this mask: signals are the program's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	http = MHD_start_daemon(
+		MHD_USE_THREAD_PER_CONNECTION |
+			MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL,
+		0, NULL, NULL, answer, control, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)N_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_TIMEOUT_S,
+		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return http;
+}
+
+int mafsd_control_start(struct mafsd *d, const char *socket_path,
+			struct mafsd_control **ret, struct mafs_fault *fault)
+{
+	_cleanup_free_ struct mafsd_control *control = NULL;
+	_cleanup_free_ char *path = strdup(socket_path);
+	int fd, r;
+
+	control = calloc(1, sizeof(*control));
+	if (!control || !path)
+		return -ENOMEM;
+	r = check_directory(socket_path, fault);
+	if (r < 0)
+		return r;
+	fd = listen_on(socket_path, fault);
+	if (fd < 0)
+		return fd;
+	control->d = d;
+	control->http = start_http(control, fd);
+	if (!control->http) {
+		unlink(socket_path);
+		return mafs_fault_set(fault, -EIO, "%s: no HTTP server",
+				      socket_path);
+	}
+	control->socket_path = take_ptr(path);
+	*ret = take_ptr(control);
+	return 0;
+}
+
+void mafsd_control_stop(struct mafsd_control *control)
+{
+	if (!control)
+		return;
+	/* First the name: nobody new comes while the last are answered. */
+	unlink(control->socket_path);
+	MHD_stop_daemon(control->http);
+	free(control->socket_path);
+	free(control);
+}
