@@ -50,9 +50,8 @@ struct mafs_memory_ops {
 	/* Makes an empty allocation. @id: opaque identity kept with it
 	 * (trusted.mafs.id), at most 512 bytes. @ret_map: one extent, given to
 	 * the caller (its length is not kept up to date by the device). */
-	int (*create)(struct mafs_memory *memory, const void *id,
-		      size_t id_len, struct mafs_map *ret_map,
-		      struct mafs_memory_file **ret);
+	int (*create)(struct mafs_memory *memory, const void *id, size_t id_len,
+		      struct mafs_map *ret_map, struct mafs_memory_file **ret);
 	/* -ENOENT when it is gone. @writable: else read-only. */
 	int (*open)(struct mafs_memory *memory, const struct mafs_map *map,
 		    bool writable, struct mafs_memory_file **ret);
@@ -62,8 +61,8 @@ struct mafs_memory_ops {
 	int (*remove)(struct mafs_memory *memory, const struct mafs_map *map);
 
 	/* Return: bytes; short only at the end of the file. */
-	ssize_t (*pread)(struct mafs_memory_file *file, void *bytes,
-			 size_t len, uint64_t offset);
+	ssize_t (*pread)(struct mafs_memory_file *file, void *bytes, size_t len,
+			 uint64_t offset);
 	/* Return: bytes, may be short when the device is nearly full, or
 	 * -ENOSPC. Extends the file. */
 	ssize_t (*pwrite)(struct mafs_memory_file *file, const void *bytes,
@@ -85,8 +84,7 @@ struct mafs_memory_ops {
 	/* Descriptor for lease probes, borrowed; -EOPNOTSUPP. */
 	int (*lease_fd)(struct mafs_memory_file *file);
 
-	int (*usage)(struct mafs_memory *memory,
-		     struct mafs_memory_usage *ret);
+	int (*usage)(struct mafs_memory *memory, struct mafs_memory_usage *ret);
 	/* Calls @visit for each allocation; @id may be of length 0. */
 	int (*visit)(struct mafs_memory *memory,
 		     int (*visit)(void *context, const struct mafs_map *map,

@@ -32,8 +32,7 @@ int mafs_handle_of(int dirfd, const char *name, struct mafs_handle *ret);
  * lies beneath its namespace directory. Return: descriptor, -ESTALE, -EPERM,
  * -errno.
  */
-int mafs_handle_open(int mount_fd, const struct mafs_handle *handle,
-		     int flags);
+int mafs_handle_open(int mount_fd, const struct mafs_handle *handle, int flags);
 
 /**
  * mafs_identity_of() - identity and attributes of an open file
@@ -101,6 +100,10 @@ enum mafs_use mafs_lease_probe_writers(int fd);
 
 /* OFD write lock of the whole file. Return: 0, -EAGAIN (held), -errno. */
 int mafs_lock_take(int fd);
+/* Read lock: others may have one as well. @fd may be read-only. */
+int mafs_lock_take_shared(int fd);
+/* Does another descriptor hold a lock on the file? @fd may be read-only. */
+bool mafs_lock_is_held(int fd);
 
 /* /proc/sys/kernel/random/boot_id */
 int mafs_boot_id(struct mafs_uuid *ret);
