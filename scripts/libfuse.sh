@@ -10,7 +10,9 @@
 set -eu
 . "$(dirname "$0")/dependencies.sh"
 
+# 3.17 has passthrough, which mafs cannot do without; 3.18 adds io_uring.
 want=3.18
+least=3.17
 prefix=/usr/local/lib/mafs/libfuse
 
 if pkg-config --atleast-version=$want fuse3 2>/dev/null ||
@@ -27,13 +29,13 @@ private_version()
 		pkg-config --modversion fuse3 2>/dev/null
 }
 
-private_is_current()
+private_is_at_least()
 {
 	PKG_CONFIG_LIBDIR=$prefix/lib/pkgconfig \
-		pkg-config --atleast-version=$want fuse3 2>/dev/null
+		pkg-config --atleast-version="$1" fuse3 2>/dev/null
 }
 
-if private_is_current; then
+if private_is_at_least $want; then
 	step "libfuse $(private_version), in $prefix"
 	exit 0
 fi
@@ -96,8 +98,14 @@ fi
 [ -n "$uri" ] || die "no Debian archive among apt's sources"
 
 step "libfuse: fetching Debian's source package"
-fetch_source sid || fetch_source trixie ||
-	die "Debian's source package of fuse3 cannot be had"
+if ! fetch_source sid; then
+	if private_is_at_least $least; then
+		step "libfuse $(private_version), in $prefix"
+		exit 0
+	fi
+	fetch_source trixie ||
+		die "Debian's source package of fuse3 cannot be had"
+fi
 
 # bindir is where libfuse looks for fusermount3; nothing is installed there.
 step 'libfuse: building'
@@ -105,10 +113,13 @@ log=$work/log
 for source in "$work"/source/fuse3-*/; do
 	(
 		cd "$source"
+		uring=
+		! grep -q enable-io-uring meson_options.txt ||
+			uring=-Denable-io-uring=true
 		meson setup build --prefix="$prefix" --libdir=lib \
 			--bindir=/usr/bin --buildtype=release \
-			-Ddefault_library=shared -Denable-io-uring=true \
-			-Dutils=false -Dexamples=false -Dtests=false ||
+			-Ddefault_library=shared $uring -Dutils=false \
+			-Dexamples=false -Dtests=false ||
 			exit 1
 		ninja -C build || exit 1
 		rm -rf "$prefix"
