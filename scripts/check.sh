@@ -85,14 +85,14 @@ run()
 	fi
 	_failed=$(echo "$_closing" | sed 's/.* passed, \([0-9]*\) .*/\1/')
 	_total=$(echo "$_closing" | sed 's/.* out of //')
-	_skipped=$(grep -cE '^[[:space:]]+[0-9]+ - .* \(Skipped\)$' "$log") ||
+	_skipped=$(grep -cE '^[[:space:]]+[0-9]+ - .* \(Skipped\)' "$log") ||
 		true
 	n_failed=$((n_failed + _failed))
 	n_skipped=$((n_skipped + _skipped))
 	n_passed=$((n_passed + _total - _failed - _skipped))
 	[ "$_failed" = 0 ] || bad="$bad
 $(sed -n '/^The following tests FAILED/,$p' "$log" |
-		sed -n "s/^[[:space:]]*[0-9]* - \(.*\) (.*)\$/\t\1, $_preset/p")"
+		sed -n "s/^[[:space:]]*[0-9]* - \([^ ]*\) (.*/\t\1, $_preset/p")"
 }
 
 n_tests()

@@ -86,7 +86,7 @@ def declared(text):
 
 
 files = [f for f in sources.tracked(".c", ".h")
-         if layer_of(f) or f.startswith(PUBLIC)]
+         if not f.startswith(("tests/", "kmod-patches/"))]
 texts = {f: code(f) for f in files}
 owner_of_name = {}
 for f in files:
@@ -123,7 +123,8 @@ def reached(path, chain=()):
             yield from reached(header, chain + (header,))
 
 
-faults = []
+faults = [f"{f}: its folder is not among LAYERS" for f in files
+          if not layer_of(f) and not f.startswith(PUBLIC)]
 for path in files:
     layer = layer_of(path) or owners.get(path)
     for quote, name in INCLUDE.findall(texts[path]):
@@ -133,8 +134,9 @@ for path in files:
             faults.append(f"{path}: #include of {name}, no public header")
         for pattern, only in OUTSIDE:
             if not resolve(path, quote, name) and re.match(pattern, name) \
-                    and layer != only:
-                faults.append(f"{path}: <{name}> belongs to {only}")
+                    and layer not in only:
+                faults.append(f"{path}: <{name}> belongs to "
+                              f"{', '.join(only)}")
     if not layer:
         continue
     for header, chain in reached(path):
