@@ -134,9 +134,8 @@ for path in files:
             faults.append(f"{path}: #include of {name}, no public header")
         for pattern, only in OUTSIDE:
             if not resolve(path, quote, name) and re.match(pattern, name) \
-                    and layer not in only:
-                faults.append(f"{path}: <{name}> belongs to "
-                              f"{', '.join(only)}")
+                    and layer != only:
+                faults.append(f"{path}: <{name}> belongs to {only}")
     if not layer:
         continue
     for header, chain in reached(path):
