@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Replay: hands each valid entry of the log to a sink, in log order, each
  * once, and says at the end how the log ends. It keeps no state of its own:
