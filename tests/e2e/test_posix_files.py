@@ -11,7 +11,7 @@ from mafs import prepared
 from runner import main
 from syscalls import link_fd
 from tree import block, read_file, write_file
-from work import as_user, fails
+from work import Child, as_user, fails
 
 
 def test_created_file_is_empty(d, n):
@@ -79,17 +79,13 @@ def test_append_goes_to_the_end(d):
 
 
 def test_appenders_in_parallel_lose_nothing(d):
-    pids = []
-    for who in range(4):
-        pid = os.fork()
-        if pid == 0:
-            fd = os.open(f"{d}/log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-            for i in range(200):
-                os.write(fd, b"%d %06d\n" % (who, i))
-            os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        assert os.waitpid(pid, 0)[1] == 0
+    def append(who):
+        fd = os.open(f"{d}/log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        for i in range(200):
+            os.write(fd, b"%d %06d\n" % (who, i))
+
+    for child in [Child(lambda who=who: append(who)) for who in range(4)]:
+        child.wait()
     lines = read_file(f"{d}/log").splitlines()
     assert sorted(lines) == sorted(b"%d %06d" % (who, i) for who in range(4)
                                    for i in range(200))

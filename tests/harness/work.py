@@ -73,6 +73,47 @@ def as_user(function, uid=USER, gid=USER, groups=(), umask=None):
     return value
 
 
+class Child:
+    """function() in a child process; what it raises goes to stderr and makes
+    wait() fail."""
+
+    def __init__(self, function, uid=0):
+        self.pid = os.fork()
+        if self.pid:
+            return
+        code = 1
+        try:
+            signal.alarm(0)
+            if uid:
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+            function()
+            code = 0
+        except BaseException as error:
+            os.write(2, f"child: {type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(code)
+
+    def ended(self):
+        """None while it runs, then its exit code."""
+        if self.pid:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid == 0:
+                return None
+            self.pid, self.code = 0, os.waitstatus_to_exitcode(status)
+        return self.code
+
+    def wait(self, timeout_s=60):
+        wait_for(lambda: self.ended() is not None, timeout_s, "child process")
+        assert self.code == 0, f"child process ended with {self.code}"
+
+    def kill(self):
+        if self.ended() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            wait_for(lambda: self.ended() is not None, 30, "killed child")
+
+
 @contextlib.contextmanager
 def fails(*errnos):
     """The block raises OSError with one of these errnos."""
