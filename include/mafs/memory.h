@@ -49,7 +49,7 @@ struct mafs_memory_ops {
 
 	/* Makes an empty allocation. @id: opaque identity kept with it
 	 * (trusted.mafs.id), at most 512 bytes. @ret_map: one extent, given to
-	 * the caller (its length is not kept up to date by the device). */
+	 * the caller (its length is 1 and not kept up to date by the device). */
 	int (*create)(struct mafs_memory *memory, const void *id, size_t id_len,
 		      struct mafs_map *ret_map, struct mafs_memory_file **ret);
 	/* -ENOENT when it is gone. @writable: else read-only. */
