@@ -26,7 +26,7 @@ import sys
 import time
 import traceback
 
-from work import PLAIN, Skip, Work
+from work import PLAIN, Child, Skip, Work
 from mafs import Volume, programs
 
 LONG = os.environ.get("MAFS_TEST_LONG") == "1"
@@ -150,6 +150,7 @@ def _run(function, work, shared, limit_s):
         return None
     finally:
         signal.alarm(0)
+        Child.kill_all()
         _close_others(kept)
         os.chdir("/")
         for vol in own:

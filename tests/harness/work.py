@@ -8,6 +8,7 @@ killed.
 """
 
 import contextlib
+import ctypes
 import errno
 import os
 import pickle
@@ -75,11 +76,14 @@ def as_user(function, uid=USER, gid=USER, groups=(), umask=None):
 
 class Child:
     """function() in a child process; what it raises goes to stderr and makes
-    wait() fail."""
+    wait() fail. Ends with its parent, or with the test."""
+
+    running = []
 
     def __init__(self, function, uid=0):
         self.pid = os.fork()
         if self.pid:
+            self.running.append(self)
             return
         code = 1
         try:
@@ -88,6 +92,7 @@ class Child:
                 os.setgroups([])
                 os.setresgid(uid, uid, uid)
                 os.setresuid(uid, uid, uid)
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
             function()
             code = 0
         except BaseException as error:
@@ -112,6 +117,12 @@ class Child:
         if self.ended() is None:
             os.kill(self.pid, signal.SIGKILL)
             wait_for(lambda: self.ended() is not None, 30, "killed child")
+
+    @classmethod
+    def kill_all(cls):
+        for child in cls.running:
+            child.kill()
+        cls.running.clear()
 
 
 @contextlib.contextmanager
