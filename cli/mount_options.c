@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The words of -o: those of mount(8) that mean something here, those that are
+ * for others (mount(8) itself, fstab, systemd), and mafs's own. What the
+ * daemon shall know is kept in order in request->options.
+ */
+#include "mount.h"
+
+#include <errno.h>
+#include <mafs/cleanup.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Handed on as they are. */
+static const char *const handed_on[] = {
+	"dev",         "nodev",         "suid",     "nosuid",
+	"exec",        "noexec",        "atime",    "noatime",
+	"relatime",    "norelatime",    "diratime", "nodiratime",
+	"strictatime", "nostrictatime", "lazytime", "nolazytime",
+};
+
+/* For others, or how mafs is anyhow. */
+static const char *const silent[] = {
+	"defaults", "auto",   "noauto", "user",
+	"nouser",   "users",  "owner",  "group",
+	"_netdev",  "nofail", "async",  "default_permissions",
+};
+
+static const char known[] =
+	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
+	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
+	"memory=SPEC, writeback_after=SECONDS";
+
+static bool is_one_of(const char *word, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(word, list[i]))
+			return true;
+	return false;
+}
+
+/* Appends @text, after a comma if there is something. */
+static int append(char **list, const char *text)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list ? "," : "",
+		     text) < 0)
+		return -ENOMEM;
+	free(*list);
+	*list = longer;
+	return 0;
+}
+
+static int check_seconds(const char *text, struct mafs_fault *fault)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !isfinite(seconds) || seconds < 0 ||
+	    seconds > 86400)
+		return mafs_fault_set(fault, -EINVAL,
+				      "writeback_after=%s: give seconds, 0 to "
+				      "86400",
+				      text);
+	return 0;
+}
+
+/* The value of "name=value", or NULL. */
+static const char *value_of(const char *word, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(word, name, len) && word[len] == '=' ? word + len + 1 :
+							       NULL;
+}
+
+static int take_word(struct mafs_mount_request *request, const char *word,
+		     struct mafs_fault *fault)
+{
+	const char *value;
+	int r;
+
+	if (!*word || is_one_of(word, silent, MAFS_ARRAY_SIZE(silent)) ||
+	    !strncmp(word, "x-", 2) || !strncmp(word, "X-", 2) ||
+	    value_of(word, "comment"))
+		return 0;
+	if (!strcmp(word, "ro") || !strcmp(word, "rw")) {
+		request->read_only = !strcmp(word, "ro");
+		return 0;
+	}
+	if (!strcmp(word, "allow_other") || !strcmp(word, "allow_root")) {
+		request->allow_other = true;
+		return append(&request->options, word);
+	}
+	if (is_one_of(word, handed_on, MAFS_ARRAY_SIZE(handed_on)))
+		return append(&request->options, word);
+	value = value_of(word, "memory");
+	if (value)
+		return mafs_mount_memory(request, value, fault);
+	/* Our commas within memory=tmpfs:8G,mpol=bind:2. */
+	if (request->memory &&
+	    (value_of(word, "mpol") || value_of(word, "huge")))
+		return append(&request->memory, word);
+	value = value_of(word, "writeback_after");
+	if (value) {
+		r = check_seconds(value, fault);
+		return r < 0 ? r : append(&request->options, word);
+	}
+	return mafs_fault_set(fault, -EINVAL, "unknown option %s; known are %s",
+			      word, known);
+}
+
+int mafs_mount_options(struct mafs_mount_request *request, const char *text,
+		       struct mafs_fault *fault)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	char *rest = copy, *word;
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	while (r == 0 && (word = strsep(&rest, ",")))
+		r = take_word(request, word, fault);
+	return r;
+}
+
+int mafs_mount_memory(struct mafs_mount_request *request, const char *spec,
+		      struct mafs_fault *fault)
+{
+	char *whole;
+
+	if (!*spec)
+		return mafs_fault_set(fault, -EINVAL,
+				      "memory: give a size as 8G or 50%%, or "
+				      "tmpfs:SIZE");
+	if (asprintf(&whole, "%s%s",
+		     *spec >= '0' && *spec <= '9' ? "tmpfs:" : "", spec) < 0)
+		return -ENOMEM;
+	free(request->memory);
+	request->memory = whole;
+	return 0;
+}
+
+void mafs_mount_request_done(struct mafs_mount_request *request)
+{
+	free(request->source);
+	free(request->mountpoint);
+	free(request->memory);
+	free(request->options);
+	*request = (struct mafs_mount_request){ 0 };
+}
