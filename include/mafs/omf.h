@@ -11,7 +11,9 @@
  *	batch = struct mafs_omf_batch, then n_records records
  *	record = struct mafs_omf_record, then its payload, zero-padded to 8
  *	first batches of a lap: checkpoint-begin, the live state as `map`
- *	records, checkpoint-end; then what was appended since.
+ *	records, checkpoint-end; then what was appended since. Up to
+ *	checkpoint-end every record has the sequence that the checkpoint stands
+ *	for; each one behind it has the next sequence.
  *
  * All integers are little-endian. Every structure carries a CRC32C, computed
  * with the CRC field itself as zero.
@@ -126,7 +128,8 @@ struct mafs_omf_checkpoint {
 	__le64 seq; /* the checkpoint holds what was appended up to here */
 };
 
-/* Last record of a slot: the log goes on in the other one. */
+/* Last record of a slot: the log goes on in the other one. It repeats the
+ * sequence of the record before it. */
 struct mafs_omf_switch {
 	__le32 slot;
 	__le32 reserved;

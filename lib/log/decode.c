@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Record to entry. Trusts nothing: a record decodes only if encoding the entry
+ * gives the same bytes again, so reserved fields and padding are zero and no
+ * byte is left over. Called by the reader on a private copy of the media.
+ */
+#include "entry.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <mafs/cleanup.h>
+#include <string.h>
+
+#define NSEC_MAX 999999999U
+
+/* What is left of the payload. */
+struct cursor {
+	const uint8_t *at;
+	size_t left;
+	struct mafs_fault *fault;
+};
+
+static int too_short(struct cursor *cursor)
+{
+	return mafs_fault_set(cursor->fault, -EUCLEAN,
+			      "record is shorter than its content");
+}
+
+static int get_bytes(struct cursor *cursor, void *ret, size_t len)
+{
+	if (cursor->left < len)
+		return too_short(cursor);
+	memcpy(ret, cursor->at, len);
+	cursor->at += len;
+	cursor->left -= len;
+	return 0;
+}
+
+static int get_zeros(struct cursor *cursor, size_t len)
+{
+	if (cursor->left < len)
+		return too_short(cursor);
+	for (; len; len--, cursor->at++, cursor->left--)
+		if (*cursor->at)
+			return mafs_fault_set(cursor->fault, -EUCLEAN,
+					      "padding is not zero");
+	return 0;
+}
+
+static int get_time(struct cursor *cursor, const struct mafs_omf_time *omf,
+		    struct timespec *ret)
+{
+	uint32_t nsec = le32toh(omf->nsec);
+
+	if (nsec > NSEC_MAX || omf->reserved)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "time out of range");
+	ret->tv_sec = (time_t)le64toh(omf->sec);
+	ret->tv_nsec = (long)nsec;
+	return 0;
+}
+
+static int get_fingerprint(struct cursor *cursor,
+			   const struct mafs_omf_fingerprint *omf,
+			   struct mafs_fingerprint *ret)
+{
+	int err;
+
+	ret->size_bytes = le64toh(omf->size);
+	err = get_time(cursor, &omf->mtime, &ret->mtime);
+	if (err)
+		return err;
+	return get_time(cursor, &omf->ctime, &ret->ctime);
+}
+
+/* @ret is zeroed, so the name is terminated. */
+static int get_name(struct cursor *cursor, size_t len,
+		    char ret[static MAFS_NAME_MAX + 1])
+{
+	if (cursor->left < len)
+		return too_short(cursor);
+	if (!mafs_entry_name_is_valid((const char *)cursor->at, len))
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "not a file name");
+	return get_bytes(cursor, ret, len);
+}
+
+static int get_handle(struct cursor *cursor, uint32_t type, size_t len,
+		      struct mafs_handle *ret)
+{
+	if (len > MAFS_HANDLE_MAX)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "file handle of %zu bytes", len);
+	ret->type = (int32_t)type;
+	ret->length = (uint32_t)len;
+	return get_bytes(cursor, ret->bytes, len);
+}
+
+static int decode_checkpoint(struct cursor *cursor, struct mafs_entry *ret)
+{
+	struct mafs_omf_checkpoint omf;
+	int err = get_bytes(cursor, &omf, sizeof(omf));
+
+	if (err)
+		return err;
+	ret->checkpoint.n_live = le64toh(omf.n_live);
+	ret->checkpoint.seq = le64toh(omf.seq);
+	return 0;
+}
+
+static int decode_switch(struct cursor *cursor, struct mafs_entry *ret)
+{
+	struct mafs_entry_switch *to = &ret->log_switch;
+	struct mafs_omf_switch omf;
+	int err = get_bytes(cursor, &omf, sizeof(omf));
+
+	if (err)
+		return err;
+	to->slot = le32toh(omf.slot);
+	to->salt = le64toh(omf.salt);
+	to->offset = le64toh(omf.offset);
+	to->number = le64toh(omf.number);
+	if (to->slot > 1 || omf.reserved || !to->salt ||
+	    to->offset % MAFS_OMF_ALIGN)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "switch leads nowhere");
+	return 0;
+}
+
+static int decode_device(struct cursor *cursor, struct mafs_entry *ret)
+{
+	struct mafs_omf_device omf;
+	int err = get_bytes(cursor, &omf, sizeof(omf));
+
+	if (err)
+		return err;
+	memcpy(ret->device.device_uuid.bytes, omf.device_uuid,
+	       sizeof(omf.device_uuid));
+	ret->device.size_bytes = le64toh(omf.size);
+	return 0;
+}
+
+static int decode_id(struct cursor *cursor, struct mafs_entry *ret)
+{
+	struct mafs_omf_id omf;
+	int err = get_bytes(cursor, &omf, sizeof(omf));
+
+	if (err)
+		return err;
+	ret->id.id = le64toh(omf.id);
+	return 0;
+}
+
+static int decode_clean(struct cursor *cursor, struct mafs_entry *ret)
+{
+	struct mafs_omf_clean omf;
+	int err = get_bytes(cursor, &omf, sizeof(omf));
+
+	if (err)
+		return err;
+	ret->clean.id = le64toh(omf.id);
+	err = get_fingerprint(cursor, &omf.fingerprint,
+			      &ret->clean.fingerprint);
+	if (err)
+		return err;
+	return get_time(cursor, &omf.shown_ctime, &ret->clean.shown_ctime);
+}
+
+static int decode_conflict(struct cursor *cursor, struct mafs_entry *ret)
+{
+	static const uint8_t
+		zeros[sizeof(((struct mafs_omf_conflict *)NULL)->reserved)];
+	struct mafs_omf_conflict omf;
+	int err = get_bytes(cursor, &omf, sizeof(omf));
+
+	if (err)
+		return err;
+	if (!omf.name_len || memcmp(omf.reserved, zeros, sizeof(zeros)) != 0)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "conflict without a name");
+	ret->conflict.id = le64toh(omf.id);
+	return get_name(cursor, le16toh(omf.name_len), ret->conflict.name);
+}
+
+/* The extents take all that is left; their number must say the same. */
+static int get_extents(struct cursor *cursor, uint32_t n_extents,
+		       struct mafs_map *ret)
+{
+	_cleanup_(mafs_map_done) struct mafs_map map = {};
+	uint64_t sum_bytes;
+	int err;
+
+	if (cursor->left / sizeof(struct mafs_omf_extent) != n_extents)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "number of extents and length of the "
+				      "record disagree");
+	if (!n_extents)
+		return 0;
+	map.extents = calloc(n_extents, sizeof(*map.extents));
+	if (!map.extents)
+		return -ENOMEM;
+	for (; map.n_extents < n_extents; map.n_extents++) {
+		struct mafs_extent *extent = &map.extents[map.n_extents];
+		struct mafs_omf_extent omf;
+
+		err = get_bytes(cursor, &omf, sizeof(omf));
+		if (err)
+			return err;
+		memcpy(extent->device_uuid.bytes, omf.device_uuid,
+		       sizeof(omf.device_uuid));
+		extent->offset_bytes = le64toh(omf.offset);
+		extent->length_bytes = le64toh(omf.length);
+		if (!mafs_entry_extent_is_valid(extent))
+			return mafs_fault_set(cursor->fault, -EUCLEAN,
+					      "extent %zu is empty or too long",
+					      map.n_extents);
+	}
+	if (mafs_map_length(&map, &sum_bytes))
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "extents are longer than any file");
+	*ret = map;
+	map = (struct mafs_map){};
+	return 0;
+}
+
+/* The numbers of the map; names, handles and extents come behind it. */
+static int get_map_header(struct cursor *cursor, const struct mafs_omf_map *omf,
+			  struct mafs_entry_map *ret)
+{
+	int err;
+
+	ret->id = le64toh(omf->id);
+	ret->flags = le32toh(omf->flags);
+	if (ret->flags & ~MAFS_OMF_MAP_KNOWN || omf->reserved)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "unknown flags of a map");
+	memcpy(ret->identity.fs_id.bytes, omf->fs_id, sizeof(omf->fs_id));
+	ret->identity.ino = le64toh(omf->ino);
+	err = get_time(cursor, &omf->btime, &ret->identity.btime);
+	if (err)
+		return err;
+	err = get_fingerprint(cursor, &omf->fingerprint, &ret->fingerprint);
+	if (err)
+		return err;
+	return get_time(cursor, &omf->shown_ctime, &ret->shown_ctime);
+}
+
+static int decode_map(struct cursor *cursor, struct mafs_entry *ret)
+{
+	struct mafs_entry_map *map = &ret->map;
+	struct mafs_omf_map omf;
+	size_t handle_len, parent_len, name_len;
+	int err;
+
+	err = get_bytes(cursor, &omf, sizeof(omf));
+	if (err)
+		return err;
+	err = get_map_header(cursor, &omf, map);
+	if (err)
+		return err;
+	handle_len = le16toh(omf.handle_len);
+	parent_len = le16toh(omf.parent_len);
+	name_len = le16toh(omf.name_len);
+	err = get_handle(cursor, le32toh(omf.handle_type), handle_len,
+			 &map->identity.handle);
+	if (err)
+		return err;
+	err = get_handle(cursor, le32toh(omf.parent_type), parent_len,
+			 &map->hint.parent);
+	if (err)
+		return err;
+	err = get_name(cursor, name_len, map->hint.name);
+	if (err)
+		return err;
+	err = get_zeros(cursor,
+			mafs_entry_padding(handle_len + parent_len + name_len));
+	if (err)
+		return err;
+	return get_extents(cursor, le32toh(omf.n_extents), &map->map);
+}
+
+static int decode_payload(struct cursor *cursor, struct mafs_entry *ret)
+{
+	switch (ret->type) {
+	case MAFS_OMF_CHECKPOINT_BEGIN:
+	case MAFS_OMF_CHECKPOINT_END:
+		return decode_checkpoint(cursor, ret);
+	case MAFS_OMF_SWITCH:
+		return decode_switch(cursor, ret);
+	case MAFS_OMF_DEVICE_ADD:
+		return decode_device(cursor, ret);
+	case MAFS_OMF_MAP:
+		return decode_map(cursor, ret);
+	case MAFS_OMF_WRITING:
+	case MAFS_OMF_DROP_INTENT:
+	case MAFS_OMF_DROP:
+		return decode_id(cursor, ret);
+	case MAFS_OMF_CLEAN:
+		return decode_clean(cursor, ret);
+	case MAFS_OMF_CONFLICT:
+		return decode_conflict(cursor, ret);
+	}
+	return mafs_fault_set(cursor->fault, -EOPNOTSUPP,
+			      "unknown type of record %d", (int)ret->type);
+}
+
+/* The padding of the record: what is left is zero and less than a unit. */
+static int check_rest(struct cursor *cursor)
+{
+	if (cursor->left >= MAFS_OMF_ALIGN)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "record is longer than its content");
+	return get_zeros(cursor, cursor->left);
+}
+
+int mafs_entry_decode(const uint8_t *bytes, size_t len, struct mafs_entry *ret,
+		      size_t *ret_length, struct mafs_fault *fault)
+{
+	_cleanup_(mafs_entry_done) struct mafs_entry entry = {};
+	struct cursor cursor = { bytes, len, fault };
+	struct mafs_omf_record omf;
+	size_t length;
+	int err;
+
+	err = get_bytes(&cursor, &omf, sizeof(omf));
+	if (err)
+		return err;
+	length = le32toh(omf.length);
+	if (length < sizeof(omf) || length % MAFS_OMF_ALIGN || length > len ||
+	    length > RECORD_BYTES_MAX || omf.reserved)
+		return mafs_fault_set(fault, -EUCLEAN,
+				      "record of %zu bytes in %zu bytes",
+				      length, len);
+	cursor.left = length - sizeof(omf);
+	entry.type = (enum mafs_omf_type)le16toh(omf.type);
+	entry.seq = le64toh(omf.seq);
+	entry.time_ns = le64toh(omf.time_ns);
+	err = decode_payload(&cursor, &entry);
+	if (err)
+		return err;
+	err = check_rest(&cursor);
+	if (err)
+		return err;
+	*ret = entry;
+	*ret_length = length;
+	entry = (struct mafs_entry){};
+	return 0;
+}
