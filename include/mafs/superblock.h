@@ -41,6 +41,9 @@ int mafs_superblock_read(struct mafs_media *media, struct mafs_superblock *ret,
  *
  * Order: the copy that is not the newest valid one is written, then flushed.
  * A crash at any store leaves the newest valid copy as it was.
+ *
+ * Return: 0, -EPROTO (the media has a newer one than @sb: somebody else wrote
+ * it), -errno of the media.
  */
 int mafs_superblock_flip(struct mafs_media *media, struct mafs_superblock *sb,
 			 struct mafs_fault *fault);
