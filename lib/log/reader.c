@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reads the log record by record: each entry once, in order, from the live
+ * checkpoint on, and then whatever is appended. Nothing is handed out that is
+ * not in a valid batch of the lap with the next number and the next sequence.
+ * After an error the place is unchanged: the next call finds it again.
+ *
+ * Called by replay, from one thread at a time.
+ */
+#include "reader_internal.h"
+
+#include <errno.h>
+#include <mafs/cleanup.h>
+#include <string.h>
+
+int mafs_log_reader_open(struct mafs_media *media, struct mafs_log_reader **ret,
+			 struct mafs_superblock *ret_superblock,
+			 struct mafs_fault *fault)
+{
+	struct mafs_log_reader *reader;
+	struct mafs_superblock sb;
+	int err;
+
+	err = mafs_superblock_read(media, &sb, NULL, fault);
+	if (err)
+		return err;
+	reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	reader->media = media;
+	reader->first_lap = true;
+	mafs_reader_start_lap(reader, &sb);
+	if (ret_superblock)
+		*ret_superblock = sb;
+	*ret = reader;
+	return 0;
+}
+
+void mafs_log_reader_close(struct mafs_log_reader *reader)
+{
+	if (!reader)
+		return;
+	mafs_batch_done(&reader->batch);
+	free(reader);
+}
+
+/* The fault of a record, with the place where it stands. */
+static int record_fault(const struct mafs_log_reader *reader, int err,
+			const struct mafs_fault *why, uint64_t seq,
+			struct mafs_fault *fault)
+{
+	err = mafs_fault_at(fault, err,
+			    reader->batch_offset + reader->record_at,
+			    "%s: batch %llu: %.300s",
+			    mafs_region_to_text(reader->lap.region),
+			    (unsigned long long)reader->batch.number,
+			    why->what);
+	if (fault)
+		fault->seq = seq;
+	return err;
+}
+
+/* Decodes the next record of the batch and takes it into the lap. */
+static int take_record(struct mafs_log_reader *reader, struct mafs_entry *ret,
+		       struct mafs_log_position *ret_position,
+		       struct mafs_fault *fault)
+{
+	_cleanup_(mafs_entry_done) struct mafs_entry entry = {};
+	const struct mafs_buffer *bytes = &reader->batch.bytes;
+	struct mafs_fault why = MAFS_FAULT_INIT;
+	size_t length;
+	int err;
+
+	err = mafs_entry_decode(bytes->bytes + reader->record_at,
+				bytes->len - reader->record_at, &entry, &length,
+				&why);
+	if (err == -ENOMEM)
+		return err;
+	if (err)
+		return record_fault(reader, err, &why, 0, fault);
+	err = mafs_lap_accept(&reader->lap, &entry, &why);
+	if (!err && reader->lap.phase == LAP_SWITCHED &&
+	    reader->record_at + length < bytes->len) {
+		reader->lap.phase = LAP_TAIL;
+		err = mafs_fault_set(&why, -EUCLEAN,
+				     "switch is not the last record");
+	}
+	if (err)
+		return record_fault(reader, err, &why, entry.seq, fault);
+	*ret_position = (struct mafs_log_position){
+		.region = reader->lap.region,
+		.batch_offset = reader->batch_offset,
+		.batch_number = reader->batch.number,
+		.record_offset = reader->batch_offset + reader->record_at,
+		.seq = entry.seq,
+	};
+	reader->record_at += length;
+	*ret = entry;
+	entry = (struct mafs_entry){};
+	return 0;
+}
+
+/* Is the entry new to the caller? Keeps what was handed out. */
+static bool hand_out(struct mafs_log_reader *reader,
+		     const struct mafs_entry *entry)
+{
+	switch (entry->type) {
+	case MAFS_OMF_SWITCH:
+		reader->next = entry->log_switch;
+		return true;
+	case MAFS_OMF_CHECKPOINT_END:
+		if (reader->first_lap) {
+			reader->complete = true;
+			reader->handed = entry->seq;
+		}
+		return reader->first_lap;
+	default:
+		break;
+	}
+	if (!reader->complete)
+		return reader->first_lap;
+	if (entry->seq <= reader->handed)
+		return false;
+	reader->handed = entry->seq;
+	return true;
+}
+
+int mafs_log_reader_next(struct mafs_log_reader *reader, struct mafs_entry *ret,
+			 struct mafs_log_position *ret_position,
+			 struct mafs_fault *fault)
+{
+	for (;;) {
+		struct mafs_log_position position;
+		struct mafs_entry entry;
+		int err;
+
+		if (reader->record_at < reader->batch.bytes.len) {
+			err = take_record(reader, &entry, &position, fault);
+			if (err)
+				return err;
+			if (hand_out(reader, &entry)) {
+				*ret = entry;
+				if (ret_position)
+					*ret_position = position;
+				return 1;
+			}
+			mafs_entry_done(&entry);
+			continue;
+		}
+		if (reader->lap.phase == LAP_SWITCHED)
+			err = mafs_reader_follow_switch(reader, fault);
+		else
+			err = mafs_reader_load(reader, fault);
+		if (err < 0 || err == READER_END)
+			return err;
+	}
+}
+
+enum mafs_log_tail mafs_log_reader_tail(const struct mafs_log_reader *reader)
+{
+	return reader->tail;
+}
+
+void mafs_log_reader_end(const struct mafs_log_reader *reader,
+			 struct mafs_log_position *ret)
+{
+	*ret = (struct mafs_log_position){
+		.region = reader->lap.region,
+		.batch_offset = reader->offset,
+		.batch_number = reader->number,
+		.record_offset = reader->offset,
+		.seq = reader->lap.seq,
+	};
+}
