@@ -38,7 +38,7 @@ int mafs_fault_set(struct mafs_fault *fault, int err, const char *fmt, ...)
 int mafs_fault_at(struct mafs_fault *fault, int err, uint64_t media_offset,
 		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-#define MAFS_FAULT_INIT                                                    \
-	{                                                                  \
-		.media_offset = MAFS_FAULT_NO_OFFSET                       \
+#define MAFS_FAULT_INIT                              \
+	{                                            \
+		.media_offset = MAFS_FAULT_NO_OFFSET \
 	}

@@ -37,8 +37,7 @@ struct mafs_log_reader;
  *
  * Return: 0, or what mafs_superblock_read() returns.
  */
-int mafs_log_reader_open(struct mafs_media *media,
-			 struct mafs_log_reader **ret,
+int mafs_log_reader_open(struct mafs_media *media, struct mafs_log_reader **ret,
 			 struct mafs_superblock *ret_superblock,
 			 struct mafs_fault *fault);
 void mafs_log_reader_close(struct mafs_log_reader *reader);
@@ -57,8 +56,7 @@ void mafs_log_reader_close(struct mafs_log_reader *reader);
  * batch number went backwards), -EOPNOTSUPP, -ESTALE (a follower was overtaken:
  * open anew and replay whole), -errno of the media.
  */
-int mafs_log_reader_next(struct mafs_log_reader *reader,
-			 struct mafs_entry *ret,
+int mafs_log_reader_next(struct mafs_log_reader *reader, struct mafs_entry *ret,
 			 struct mafs_log_position *ret_position,
 			 struct mafs_fault *fault);
 enum mafs_log_tail mafs_log_reader_tail(const struct mafs_log_reader *reader);
@@ -72,8 +70,8 @@ struct mafs_log;
 
 /**
  * mafs_log_format() - make an empty log on a device
- * @sb: identity and sizes filled in by the caller; slots, generation and
- *	salts are set here
+ * @sb: identity, sizes, and place and length of the slots (0: they grow) filled
+ *	in by the caller; generation, live slot, salts and sequences are set here
  */
 int mafs_log_format(struct mafs_media *media, struct mafs_superblock *sb,
 		    struct mafs_fault *fault);
@@ -97,8 +95,9 @@ void mafs_log_close(struct mafs_log *log);
  * Context: any thread. Callers that come while a batch is being stored share
  * the next one (group commit).
  *
- * Return: 0; -EINVAL; -ENOMEM; -EIO: the media failed; the log is then broken
- * for good and every later call returns -EIO.
+ * Return: 0; -EINVAL; -ENOMEM; -ENOSPC: a slot of fixed length is full, and a
+ * checkpoint is due; -EIO: the media failed; the log is then broken for good
+ * and every later call returns -EIO.
  */
 int mafs_log_append(struct mafs_log *log, const struct mafs_entry *entries,
 		    size_t n_entries, uint64_t *ret_seq);
@@ -109,7 +108,10 @@ int mafs_log_append(struct mafs_log *log, const struct mafs_entry *entries,
  *
  * The live function runs without the log's lock, beside running appends. It
  * may miss or give what changes meanwhile: the appended tail, copied behind
- * the checkpoint, decides.
+ * the checkpoint, decides. But what was appended before the checkpoint began
+ * is in no tail: whoever keeps the live state must change it before
+ * mafs_log_append(), or begin no checkpoint in between. Only `map` and
+ * `device-add` entries may be given.
  */
 typedef int mafs_log_emit_fn(void *emit_context,
 			     const struct mafs_entry *entry);
@@ -126,7 +128,9 @@ typedef int mafs_log_live_fn(void *context, mafs_log_emit_fn *emit,
  * old log (a reader that meets `switch` in the superblock's live slot follows
  * it), after it the new one.
  *
- * Return: 0; -EBUSY (one is running); -errno: the old log goes on.
+ * Return: 0; -EBUSY (one is running); -EIO: the log may be broken (the
+ * `switch` was stored), then every append says so; other -errno: the old log
+ * goes on.
  */
 int mafs_log_checkpoint(struct mafs_log *log, mafs_log_live_fn *live,
 			void *context, struct mafs_fault *fault);
