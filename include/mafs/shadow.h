@@ -79,5 +79,8 @@ int mafs_shadow_stamp(struct mafs_shadow *shadow, uint64_t generation,
 int mafs_shadow_stamp_read(int dir_fd, struct mafs_shadow_stamp *ret,
 			   struct mafs_fault *fault);
 
+/* Where the descriptor of an id stands, "/a/b"; NULL when it was not put since
+ * the shadow was opened. Borrowed until the next change. */
+const char *mafs_shadow_path(const struct mafs_shadow *shadow, uint64_t id);
 /* Files in it. */
 size_t mafs_shadow_count(const struct mafs_shadow *shadow);

@@ -379,6 +379,14 @@ int mafs_shadow_stamp(struct mafs_shadow *shadow, uint64_t generation,
 	return 0;
 }
 
+const char *mafs_shadow_path(const struct mafs_shadow *shadow, uint64_t id)
+{
+	const struct mafs_shadow_node *node =
+		mafs_shadow_index_id(&shadow->index, id);
+
+	return node ? node->path : NULL;
+}
+
 size_t mafs_shadow_count(const struct mafs_shadow *shadow)
 {
 	return shadow->index.n_nodes;
