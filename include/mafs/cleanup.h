@@ -61,25 +61,24 @@ static inline void mafs_mutex_unlockp(pthread_mutex_t **lock)
 /* Holds a mutex to the end of the scope. */
 #define MAFS_CONCAT_(a, b) a##b
 #define MAFS_CONCAT(a, b) MAFS_CONCAT_(a, b)
-#define mafs_guard(lockp)                                                  \
-	_cleanup_(mafs_mutex_unlockp)                                      \
-		pthread_mutex_t *MAFS_CONCAT(guard_, __LINE__) =           \
-			(pthread_mutex_lock(lockp), (lockp))
+#define mafs_guard(lockp)                                           \
+	_cleanup_(mafs_mutex_unlockp) pthread_mutex_t *MAFS_CONCAT( \
+		guard_, __LINE__) = (pthread_mutex_lock(lockp), (lockp))
 
-#define take_ptr(p)                                                        \
-	({                                                                 \
-		__auto_type taken_ptr_ = (p);                              \
-		(p) = NULL;                                                \
-		taken_ptr_;                                                \
+#define take_ptr(p)                           \
+	({                                    \
+		__auto_type taken_ptr_ = (p); \
+		(p) = NULL;                   \
+		taken_ptr_;                   \
 	})
 
-#define take_fd(fd)                                                        \
-	({                                                                 \
-		int taken_fd_ = (fd);                                      \
-		(fd) = -1;                                                 \
-		taken_fd_;                                                 \
+#define take_fd(fd)                   \
+	({                            \
+		int taken_fd_ = (fd); \
+		(fd) = -1;            \
+		taken_fd_;            \
 	})
 
 #define MAFS_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define mafs_container_of(p, type, member)                                 \
+#define mafs_container_of(p, type, member) \
 	((type *)((char *)(p)-offsetof(type, member)))

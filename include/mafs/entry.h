@@ -77,9 +77,8 @@ int mafs_entry_encode(const struct mafs_entry *entry,
  *
  * Return: 0, -EUCLEAN (structure), -EOPNOTSUPP (unknown type), -ENOMEM.
  */
-int mafs_entry_decode(const uint8_t *bytes, size_t len,
-		      struct mafs_entry *ret, size_t *ret_length,
-		      struct mafs_fault *fault);
+int mafs_entry_decode(const uint8_t *bytes, size_t len, struct mafs_entry *ret,
+		      size_t *ret_length, struct mafs_fault *fault);
 
 /* "map", "clean", ...; NULL for an unknown type. */
 const char *mafs_entry_type_to_text(enum mafs_omf_type type);
