@@ -33,6 +33,12 @@ def programs():
     return None
 
 
+def runtime_root():
+    if os.geteuid() == 0:
+        return "/run/mafs"
+    return os.path.join(os.environ["XDG_RUNTIME_DIR"], "mafs")
+
+
 class Volume:
     """DIR, its mount, its daemon.
 
@@ -89,7 +95,7 @@ class Volume:
                                   yaml.read())
                 self.uuid = found.group(1) if found else self.uuid
         if not self.uuid:
-            for path in glob.glob("/run/mafs/*/mount.json"):
+            for path in glob.glob(f"{runtime_root()}/*/mount.json"):
                 with contextlib.suppress(OSError):
                     with open(path) as mount:
                         if json.dumps(self.dir)[1:-1] in mount.read():
@@ -99,7 +105,7 @@ class Volume:
 
     @property
     def run_dir(self):
-        return f"/run/mafs/{self.uuid}"
+        return f"{runtime_root()}/{self.uuid}"
 
     def is_mounted(self):
         return any(point == self.mnt for point, _, _ in mounts())

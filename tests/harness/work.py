@@ -41,21 +41,23 @@ def run(args, check=True, text=True, timeout=300, **more):
     return done
 
 
-def as_user(function, uid=USER, gid=USER, groups=(), umask=None):
+def as_user(function, uid=USER, gid=USER, groups=(), umask=None, before=None):
     """Call function in a child process as another user; what it returns or
-    raises comes back."""
+    raises comes back. before: called first, still as root."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(reader)
             signal.alarm(0)
-            os.setgroups(list(groups))
-            os.setresgid(gid, gid, gid)
-            os.setresuid(uid, uid, uid)
-            if umask is not None:
-                os.umask(umask)
             try:
+                if before:
+                    before()
+                os.setgroups(list(groups))
+                os.setresgid(gid, gid, gid)
+                os.setresuid(uid, uid, uid)
+                if umask is not None:
+                    os.umask(umask)
                 result = (True, function())
             except BaseException as error:
                 result = (False, error)
@@ -72,6 +74,13 @@ def as_user(function, uid=USER, gid=USER, groups=(), umask=None):
     if not good:
         raise value
     return value
+
+
+def private_mounts():
+    """From now on this process's mounts are its own."""
+    if ctypes.CDLL(None, use_errno=True).unshare(0x00020000):  # CLONE_NEWNS
+        raise Skip("needs a private mount namespace")
+    run(["mount", "--make-rprivate", "/"])
 
 
 class Child:
@@ -184,10 +193,10 @@ class Work:
         self.path = os.path.realpath(tempfile.mkdtemp(
             prefix=f"mafs-test-{os.getpid()}-", dir=base))
         os.chmod(self.path, 0o755)
-        self.run_dirs = set()
-        self.log = os.path.join(self.path, "messages")
-        open(self.log, "w").close()
-        os.chmod(self.log, 0o666)
+        self.log = self.join("messages")
+        for name in ("messages", "run-dirs"):
+            with open(self.join(name), "w") as notes:
+                os.fchmod(notes.fileno(), 0o666)
         self.reports = os.path.join(self.path, "reports")
         os.mkdir(self.reports)
         os.chmod(self.reports, 0o1777)
@@ -213,7 +222,6 @@ class Work:
         try:
             time.sleep(0.2)
             if os.path.exists(self.path):
-                self.run_dirs = set(self._noted("run-dirs"))
                 self.clean()
         finally:
             os._exit(0)
@@ -270,7 +278,7 @@ class Work:
                 run(["rm", "-rf", "--one-file-system", self.path], check=False)
 
     def _clean_run_dirs(self):
-        for path in self.run_dirs | set(self._noted("run-dirs")):
+        for path in set(self._noted("run-dirs")):
             for point in [p for p, _, _ in mounts()
                           if p.startswith(path + "/")]:
                 run(["umount", "-l", point], check=False)
