@@ -4,6 +4,7 @@
 way gives the right ones."""
 
 import os
+import signal
 import sys
 import time
 
@@ -102,7 +103,6 @@ def test_written_back_by_age(work):
 
 @needs("mafs")
 def test_sigterm_writes_back(vol):
-    import signal
     write_file(f"{vol.mnt}/f", CONTENT)
     os.kill(vol.pid, signal.SIGTERM)
     wait_for(lambda: not vol.alive(), 30, "the daemon's end")

@@ -4,6 +4,7 @@
 
 import errno
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
@@ -155,7 +156,6 @@ def test_read_only_file_can_be_created_and_written(d):
 
 
 def test_program_needs_execute_permission(d):
-    import subprocess
     os.chmod(d, 0o755)
     write_file(f"{d}/script", b"#!/bin/sh\nexit 0\n", 0o644)
     with fails(errno.EACCES):

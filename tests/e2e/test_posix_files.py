@@ -3,7 +3,12 @@
 """Opening, reading, writing, appending, truncating: as on any file system."""
 
 import errno
+import mmap
 import os
+import resource
+import shutil
+import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
@@ -211,7 +216,6 @@ def test_tmpfile_never_linked_leaves_nothing(d, n):
 
 
 def test_direct_io_reads_and_writes(d):
-    import mmap
     page = mmap.mmap(-1, 8192)
     page.write(block(3, 8192))
     fd = os.open(f"{d}/f", os.O_CREAT | os.O_RDWR | os.O_DIRECT)
@@ -251,9 +255,6 @@ def test_deep_offsets(d):
 
 
 def test_write_past_the_size_limit_fails(d):
-    import resource
-    import signal
-
     def limited():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
@@ -267,8 +268,6 @@ def test_write_past_the_size_limit_fails(d):
 
 
 def test_program_runs_from_the_mount(d):
-    import shutil
-    import subprocess
     shutil.copy("/bin/true", f"{d}/program")
     for _ in range(2):
         subprocess.run([f"{d}/program"], check=True)

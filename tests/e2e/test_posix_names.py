@@ -4,6 +4,7 @@
 
 import errno
 import os
+import socket
 import stat
 import sys
 
@@ -173,7 +174,6 @@ def test_fifo_passes_bytes(d):
 
 
 def test_socket_can_be_bound(d):
-    import socket
     os.chdir(d)
     with socket.socket(socket.AF_UNIX) as server, \
             socket.socket(socket.AF_UNIX) as client:

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Everything as an ordinary user: no privileges, fusermount3, no passthrough.
+
+Each test runs in a private mount namespace; where /dev/fuse is root's alone,
+a node that users may open lies over it there.
+"""
+
+import errno
+import mmap
+import os
+import shutil
+import stat
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
+from mafs import MIB, Volume
+from runner import main, needs
+from tree import assert_same, block, make_tree, manifest, read_file, write_file
+from work import USER, Skip, as_user, fails, private_mounts, run
+
+
+def open_device(work):
+    """/dev/fuse for everybody, in this mount namespace."""
+    private_mounts()
+    if os.stat("/dev/fuse").st_mode & 0o006 == 0o006:
+        return
+    node = work.join("fuse-device")
+    try:
+        os.mknod(node, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+        os.chmod(node, 0o666)
+        run(["mount", "--bind", node, "/dev/fuse"])
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except (OSError, AssertionError) as error:
+        raise Skip(f"no /dev/fuse that users may open: {error}") from None
+
+
+def with_volume(work, use, **options):
+    """use(vol) as the user, in a volume of his own."""
+    if not shutil.which("fusermount3"):
+        raise Skip("needs fusermount3")
+    home = work.join("home")
+    os.mkdir(home)
+    os.chown(home, USER, USER)
+    shared = set(os.listdir("/dev/shm"))
+
+    def go():
+        os.makedirs(f"{home}/run", 0o700)
+        os.environ.update(XDG_RUNTIME_DIR=f"{home}/run", HOME=home,
+                          USER=str(USER))
+        vol = Volume(work, source=f"{home}/dir", mnt=f"{home}/mnt",
+                     memory="tmpfs:64M", **options).mount()
+        use(vol)
+        if vol.alive():
+            vol.umount()
+
+    try:
+        as_user(go, before=lambda: open_device(work))
+        left = [n for n in set(os.listdir("/dev/shm")) - shared
+                if os.lstat(f"/dev/shm/{n}").st_uid == USER]
+        assert left == [], f"left in /dev/shm: {left}"
+    finally:
+        for name in set(os.listdir("/dev/shm")) - shared:
+            if os.lstat(f"/dev/shm/{name}").st_uid == USER:
+                run(["rm", "-rf", f"/dev/shm/{name}"])
+
+
+@needs("mafs")
+def test_mount_write_read_umount(work):
+    def use(vol):
+        for size in (0, 1, 5000, 3 * MIB):
+            write_file(f"{vol.mnt}/{size}", block(size, size))
+        for size in (0, 1, 5000, 3 * MIB):
+            assert read_file(f"{vol.mnt}/{size}") == block(size, size)
+        vol.umount()
+        for size in (0, 1, 5000, 3 * MIB):
+            assert read_file(f"{vol.dir}/{size}") == block(size, size)
+
+    with_volume(work, use)
+
+
+@needs("mafs")
+def test_tree_is_the_same_afterwards(work):
+    def use(vol):
+        make_tree(vol.mnt, 150, owners=False)
+        shown = manifest(vol.mnt)
+        vol.umount()
+        assert_same(manifest(vol.dir), shown)
+
+    with_volume(work, use)
+
+
+@needs("mafs")
+def test_existing_files_are_edited(work):
+    def use(vol):
+        write_file(f"{vol.mnt}/f", block(1, MIB))
+        vol.push(f"{vol.mnt}/f")
+        fd = os.open(f"{vol.mnt}/f", os.O_RDWR)
+        os.pwrite(fd, b"EDIT", 1000)
+        assert os.pread(fd, 4, 1000) == b"EDIT"
+        os.close(fd)
+        vol.pull(f"{vol.mnt}/f")
+        assert read_file(f"{vol.mnt}/f")[1000:1004] == b"EDIT"
+        write_file(f"{vol.mnt}/f", b"rewritten")
+        assert read_file(f"{vol.mnt}/f") == b"rewritten"
+        vol.umount()
+        assert read_file(f"{vol.dir}/f") == b"rewritten"
+
+    with_volume(work, use)
+
+
+@needs("mafs")
+def test_killed_daemon_loses_nothing(work):
+    def use(vol):
+        for i in range(20):
+            write_file(f"{vol.mnt}/{i}", block(i, 20000))
+        os.rename(f"{vol.mnt}/0", f"{vol.mnt}/renamed")
+        vol.kill()
+        vol.mount()
+        assert read_file(f"{vol.mnt}/renamed") == block(0, 20000)
+        for i in range(1, 20):
+            assert read_file(f"{vol.mnt}/{i}") == block(i, 20000)
+        vol.umount()
+        assert read_file(f"{vol.dir}/19") == block(19, 20000)
+
+    with_volume(work, use)
+
+
+@needs("mafs")
+def test_more_than_memory_holds(work):
+    def use(vol):
+        with open(f"{vol.mnt}/f", "wb", buffering=0) as out:
+            for i in range(100):
+                assert out.write(block(i, MIB)) == MIB
+        with open(f"{vol.mnt}/f", "rb", buffering=0) as source:
+            for i in range(100):
+                assert source.read(MIB) == block(i, MIB), i
+        vol.umount()
+        assert os.stat(f"{vol.dir}/f").st_size == 100 * MIB
+
+    with_volume(work, use)
+
+
+@needs("mafs")
+def test_mapped_stores_are_kept(work):
+    def use(vol):
+        fd = os.open(f"{vol.mnt}/f", os.O_CREAT | os.O_RDWR)
+        os.ftruncate(fd, MIB)
+        with mmap.mmap(fd, MIB) as memory:
+            memory[:] = block(1, MIB)
+        os.close(fd)
+        assert read_file(f"{vol.mnt}/f") == block(1, MIB)
+        vol.umount()
+        assert read_file(f"{vol.dir}/f") == block(1, MIB)
+
+    with_volume(work, use)
+
+
+@needs("mafs")
+def test_foreign_files_stay_foreign(work):
+    def use(vol):
+        with fails(errno.EPERM):
+            os.mknod(f"{vol.mnt}/c", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        write_file(f"{vol.mnt}/f", b"")
+        with fails(errno.EPERM):
+            os.chown(f"{vol.mnt}/f", 0, 0)
+        assert os.stat(f"{vol.mnt}/f").st_uid == USER
+
+    with_volume(work, use)
+
+
+if __name__ == "__main__":
+    main()
