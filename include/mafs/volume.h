@@ -4,8 +4,10 @@
  * N/.mafs/session, the runtime directory.
  *
  *	N/.mafs/volume.yaml	uuid, settings
- *	N/.mafs/session		locked while mounted; who holds it
- *	RUN/<uuid>/		0700: pid, control.sock, mount.json, memory/
+ *	N/.mafs/session		who holds it, or held it last
+ *	N/.mafs/lock		locked while mounted; never replaced
+ *	RUN/<uuid>/		0700: lock, pid, mount.json; memory/ and
+ *				control.sock are the daemon's
  *
  * RUN is /run/mafs for root, else $XDG_RUNTIME_DIR/mafs (else
  * /tmp/mafs-<uid>, 0700 and owned by the user).
@@ -46,7 +48,7 @@ struct mafs_volume {
 	char *source; /* absolute path of N as given */
 	int n_fd; /* N: a clone of its mount as root, else a plain descriptor */
 	int dot_fd; /* N/.mafs */
-	int session_fd; /* holds the lock */
+	int session_fd; /* N/.mafs/lock, holds the lock */
 	struct mafs_session previous; /* as it was found; number 0: none */
 	struct mafs_session session; /* ours */
 	char *runtime_dir; /* RUN/<uuid> */
@@ -64,16 +66,25 @@ struct mafs_volume {
  * copied: it gets a new uuid and the memory of the old one is not touched. A
  * dead mount of ours over @source is the caller's to detach first.
  *
+ * @read_only: nothing in N is made or changed. The lock is a shared one, and
+ * dot_fd and session_fd are -1 when N was never adopted.
+ *
+ * volume->session is filled in, open, with the next number, but not stored;
+ * its memory_uuid is the caller's to set, and its pid when it forks.
+ * RUN/<uuid>/memory is made, for a mount.
+ *
  * Return: 0; -EBUSY: held, the fault names pid and host; -ENOENT, -ENOTDIR,
  * -EACCES, -EROFS with the fault saying which directory; -EUCLEAN:
  * volume.yaml or session unreadable.
  */
 int mafs_volume_open(const char *source, const char *mountpoint, bool read_only,
 		     struct mafs_volume **ret, struct mafs_fault *fault);
-/* Stores volume->session, atomically and durably. */
+/* Stores volume->session, atomically and durably (not when read-only). While
+ * it is open, RUN/<uuid>/pid and mount.json tell the same, else they go. */
 int mafs_volume_session_store(struct mafs_volume *volume,
 			      struct mafs_fault *fault);
-/* Releases the lock; stores nothing. */
+/* Releases the locks; stores nothing. Removes RUN/<uuid> when the session was
+ * stored as ended and neither memory nor control.sock is left in it. */
 void mafs_volume_close(struct mafs_volume *volume);
 
 /**
@@ -83,11 +94,11 @@ void mafs_volume_close(struct mafs_volume *volume);
 struct mafs_volume_ref {
 	struct mafs_uuid uuid;
 	char *source; /* N's path; owned */
-	char *mountpoint; /* NULL when not mounted; owned */
+	char *mountpoint; /* NULL when neither mounted nor served; owned */
 	char *runtime_dir; /* owned */
 	char *memory_path; /* owned; may not exist */
 	char *control_path; /* owned */
-	pid_t pid; /* 0: no daemon */
+	pid_t pid; /* of the daemon, by its lock; 0: no daemon */
 	bool mounted; /* the kernel has the mount (perhaps dead) */
 	int n_fd;
 	struct mafs_uuid fs_id;
@@ -106,7 +117,8 @@ int mafs_volume_find(const char *what, struct mafs_volume_ref *ret,
 		     struct mafs_fault *fault);
 void mafs_volume_ref_done(struct mafs_volume_ref *ref);
 
-/* Every volume that has a runtime directory here, mounted or left behind.
+/* Every volume that has a session here, mounted or left behind by a dead
+ * daemon; N itself is not touched, n_fd is -1.
  * *ret: array owned by the caller, each to be done with
  * mafs_volume_ref_done(). */
 int mafs_volume_list(struct mafs_volume_ref **ret, size_t *ret_n,
