@@ -14,7 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, Volume, prepared
 from runner import main, needs
 from tree import block, write_file
-from work import Child, fails, mounts, run, wait_for
+from work import (Child, as_user, fails, mounts, private_mounts, run,
+                  wait_for)
 
 COMMANDS = ("mount", "umount", "status", "sync", "stat", "push", "pull",
             "logplay", "fsck", "log")
@@ -263,17 +264,28 @@ def test_umount_waits_after_umount8(work):
     vol.umount()
 
 
+def own_run():
+    """Other volumes of this machine are not this test's."""
+    private_mounts()
+    run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
+
+
 @needs("mafs")
 def test_umount_all(work):
-    outer = Volume(work.sub("a")).mount()
-    inner = Volume(work.sub("b"), mnt=f"{outer.mnt}/inner").mount()
-    other = Volume(work.sub("c"), mnt="").mount()
-    write_file(f"{other.mnt}/f", b"x")
-    mafs("umount", "--all")
-    for vol in (outer, inner, other):
-        assert not vol.is_mounted()
-    assert os.path.getsize(f"{other.dir}/f") == 1
-    assert mafs("umount", "--all").stderr == ""
+    def steps():
+        outer = Volume(work.sub("a")).mount()
+        inner = Volume(work.sub("b"), mnt=f"{outer.mnt}/inner").mount()
+        over = Volume(work.sub("c"), mnt="").mount()
+        write_file(f"{over.mnt}/f", b"x")
+        mafs("umount", "--all")
+        for vol in (outer, inner, over):
+            assert not vol.is_mounted(), vol.mnt
+        assert os.path.getsize(f"{over.dir}/f") == 1
+        assert mafs("umount", "--all").stderr == ""
+        assert json.loads(mafs("status", "--json").stdout) == {"volumes": []}
+        assert "no volume" in mafs("status").stdout
+
+    as_user(steps, uid=0, gid=0, before=own_run)
 
 
 @needs("mafs")
