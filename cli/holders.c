@@ -29,7 +29,7 @@ static bool holds_open(const char *pid, const char *mountpoint)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
-	char path[512];
+	char path[600];
 
 	(void)snprintf(path, sizeof(path), "/proc/%s/fd", pid);
 	dir = opendir(path);
