@@ -8,6 +8,7 @@
 #include <mafs/buffer.h>
 #include <mafs/extent.h>
 #include <mafs/fault.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -48,6 +49,9 @@ void mafs_descriptor_done(struct mafs_descriptor *descriptor);
 
 /* "clean", "dirty", "writing" */
 const char *mafs_descriptor_state_to_text(enum mafs_descriptor_state state);
+
+/* Valid UTF-8 without controls, line breaks, surrogates, byte order marks. */
+bool mafs_name_is_printable(const char *name);
 
 /**
  * mafs_descriptor_to_text() - append the YAML of a descriptor

@@ -9,6 +9,7 @@
 #include <mafs/hot.h>
 #include <mafs/locate.h>
 #include <mafs/memory.h>
+#include <mafs/shadow.h>
 
 /**
  * struct mafs_memory_info - one allocation
@@ -41,6 +42,36 @@ void mafs_inventory_done(struct mafs_inventory *inventory);
 struct mafs_memory_info *
 mafs_inventory_find(const struct mafs_inventory *inventory,
 		    const struct mafs_uuid *tag);
+
+/**
+ * struct mafs_hot_files - the hot files, where they are and how large
+ * @hot: by id; borrowed from the table
+ * @places: one each
+ */
+struct mafs_hot_files {
+	struct mafs_hot **hot; /* owned */
+	struct mafs_place *places; /* owned */
+	size_t n_files;
+	struct mafs_inventory inventory;
+};
+
+/**
+ * mafs_hot_files_find() - find out where the hot files are
+ * @memory: NULL: no sizes
+ * @n_fd, @fs_id: of N; -1: no places
+ * @shadow: says where they were last time; may be NULL
+ *
+ * Return: 0, -ENOMEM, -errno of N or of the device.
+ */
+int mafs_hot_files_find(struct mafs_hot_table *table,
+			struct mafs_memory *memory, int n_fd,
+			const struct mafs_uuid *fs_id,
+			const struct mafs_shadow *shadow,
+			struct mafs_hot_files *ret);
+void mafs_hot_files_done(struct mafs_hot_files *files);
+/* mafs_describe() of @files->hot[@i]. */
+int mafs_hot_files_describe(const struct mafs_hot_files *files, size_t i,
+			    struct mafs_descriptor *ret);
 
 /**
  * mafs_describe() - the descriptor of a hot file

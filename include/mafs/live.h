@@ -33,34 +33,6 @@ struct mafs_hot_table *mafs_live_hot(struct mafs_live *live);
 /* Of the last entry; 0 without memory. */
 uint64_t mafs_live_seq(const struct mafs_live *live);
 
-/**
- * struct mafs_live_files - the hot files, where they are and how large
- * @hot: by id; borrowed from the table
- * @places: one each
- */
-struct mafs_live_files {
-	struct mafs_hot **hot; /* owned */
-	struct mafs_place *places; /* owned */
-	size_t n_files;
-	struct mafs_inventory inventory;
-};
-
-/**
- * mafs_live_files() - find out where the hot files are
- * @n_fd, @fs_id: of N
- * @shadow: says where they were last time; may be NULL
- *
- * Return: 0, -ENOMEM, -errno of N or of the device.
- */
-int mafs_live_files(struct mafs_live *live, int n_fd,
-		    const struct mafs_uuid *fs_id,
-		    const struct mafs_shadow *shadow,
-		    struct mafs_live_files *ret);
-void mafs_live_files_done(struct mafs_live_files *files);
-/* The memory file of @files->hot[@i]; NULL when it is missing. */
-struct mafs_memory_info *
-mafs_live_files_info(const struct mafs_live_files *files, size_t i);
-
 /* Brings a shadow up to date with what the last update said.
  * Return: 0, -errno; the fault says what. */
 int mafs_live_to_shadow(struct mafs_live *live, int n_fd,

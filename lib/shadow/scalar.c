@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <mafs/cleanup.h>
+#include <mafs/descriptor.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,7 +101,7 @@ static size_t printable_len(const unsigned char *s)
 	return len;
 }
 
-static bool is_printable(const char *name)
+bool mafs_name_is_printable(const char *name)
 {
 	const unsigned char *s = (const unsigned char *)name;
 	size_t len;
@@ -164,7 +165,7 @@ int mafs_name_append(struct mafs_buffer *buffer, const char *name, bool plain)
 {
 	if (plain && *name && is_plain(name))
 		return mafs_buffer_append(buffer, name, strlen(name));
-	if (is_printable(name))
+	if (mafs_name_is_printable(name))
 		return append_quoted(buffer, name);
 	return append_base64(buffer, name);
 }
