@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Log entries as JSON. Numbers beyond 2^63 wrap, as JSON readers have it. */
+#include "log_print.h"
+#include "names.h"
+
+#include <mafs/cleanup.h>
+#include <stdio.h>
+
+static void set_number(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void set_uuid(json_t *object, const char *key,
+		     const struct mafs_uuid *uuid)
+{
+	char text[MAFS_UUID_TEXT_LEN];
+
+	mafs_uuid_to_text(uuid, text);
+	json_object_set_new(object, key, json_string(text));
+}
+
+/* As a whole number of nanoseconds it would not fit for all times. */
+static void set_time(json_t *object, const char *key,
+		     const struct timespec *time)
+{
+	json_object_set_new(object, key,
+			    json_pack("[I, I]", (json_int_t)time->tv_sec,
+				      (json_int_t)time->tv_nsec));
+}
+
+static void set_handle(json_t *object, const char *key,
+		       const struct mafs_handle *handle)
+{
+	char text[2 * MAFS_HANDLE_MAX + 1] = "";
+
+	if (!handle->length)
+		return;
+	for (uint32_t i = 0; i < handle->length && i < MAFS_HANDLE_MAX; i++)
+		snprintf(text + 2 * i, 3, "%02x", handle->bytes[i]);
+	json_object_set_new(object, key,
+			    json_pack("{s:i, s:s}", "type", handle->type, "hex",
+				      text));
+}
+
+static void set_fingerprint(json_t *object,
+			    const struct mafs_fingerprint *fingerprint)
+{
+	json_t *inner = json_object();
+
+	set_number(inner, "size", fingerprint->size_bytes);
+	set_time(inner, "mtime", &fingerprint->mtime);
+	set_time(inner, "ctime", &fingerprint->ctime);
+	json_object_set_new(object, "fingerprint", inner);
+}
+
+static void set_extents(json_t *object, const struct mafs_map *map)
+{
+	json_t *extents = json_array();
+
+	for (size_t i = 0; i < map->n_extents; i++) {
+		json_t *extent = json_object();
+
+		set_uuid(extent, "device_uuid", &map->extents[i].device_uuid);
+		set_number(extent, "offset", map->extents[i].offset_bytes);
+		set_number(extent, "length", map->extents[i].length_bytes);
+		json_array_append_new(extents, extent);
+	}
+	json_object_set_new(object, "extents", extents);
+}
+
+static void set_map(json_t *object, const struct mafs_entry_map *map)
+{
+	set_number(object, "id", map->id);
+	json_object_set_new(object, "dirty",
+			    json_boolean(map->flags & MAFS_OMF_MAP_DIRTY));
+	json_object_set_new(object, "writing",
+			    json_boolean(map->flags & MAFS_OMF_MAP_WRITING));
+	json_object_set_new(object, "drop_intent",
+			    json_boolean(map->flags & MAFS_OMF_MAP_INTENT));
+	mafs_name_to_json(object, "name", map->hint.name);
+	set_uuid(object, "fs_id", &map->identity.fs_id);
+	set_handle(object, "handle", &map->identity.handle);
+	set_handle(object, "parent", &map->hint.parent);
+	set_number(object, "inode", map->identity.ino);
+	set_time(object, "btime", &map->identity.btime);
+	set_fingerprint(object, &map->fingerprint);
+	set_time(object, "shown_ctime", &map->shown_ctime);
+	set_extents(object, &map->map);
+}
+
+static void set_payload(json_t *object, const struct mafs_entry *entry)
+{
+	switch (entry->type) {
+	case MAFS_OMF_CHECKPOINT_BEGIN:
+	case MAFS_OMF_CHECKPOINT_END:
+		set_number(object, "n_live", entry->checkpoint.n_live);
+		set_number(object, "up_to_seq", entry->checkpoint.seq);
+		break;
+	case MAFS_OMF_SWITCH:
+		json_object_set_new(object, "to_slot",
+				    json_string(entry->log_switch.slot ? "B" :
+									 "A"));
+		set_number(object, "to_offset", entry->log_switch.offset);
+		set_number(object, "to_batch", entry->log_switch.number);
+		break;
+	case MAFS_OMF_DEVICE_ADD:
+		set_uuid(object, "device_uuid", &entry->device.device_uuid);
+		set_number(object, "size", entry->device.size_bytes);
+		break;
+	case MAFS_OMF_MAP:
+		set_map(object, &entry->map);
+		break;
+	case MAFS_OMF_CLEAN:
+		set_number(object, "id", entry->clean.id);
+		set_fingerprint(object, &entry->clean.fingerprint);
+		set_time(object, "shown_ctime", &entry->clean.shown_ctime);
+		break;
+	case MAFS_OMF_WRITING:
+	case MAFS_OMF_DROP_INTENT:
+	case MAFS_OMF_DROP:
+		set_number(object, "id", entry->id.id);
+		break;
+	case MAFS_OMF_CONFLICT:
+		set_number(object, "id", entry->conflict.id);
+		mafs_name_to_json(object, "name", entry->conflict.name);
+		break;
+	}
+}
+
+json_t *mafs_log_entry_to_json(const struct mafs_entry *entry,
+			       const struct mafs_log_position *position)
+{
+	const char *type = mafs_entry_type_to_text(entry->type);
+	json_t *object = json_object();
+
+	if (!object)
+		return NULL;
+	json_object_set_new(
+		object, "slot",
+		json_string(position->region == MAFS_REGION_LOG_B ? "B" : "A"));
+	set_number(object, "offset", position->record_offset);
+	set_number(object, "batch", position->batch_number);
+	set_number(object, "seq", entry->seq);
+	set_number(object, "time_ns", entry->time_ns);
+	json_object_set_new(object, "type",
+			    json_string(type ? type : "unknown"));
+	set_payload(object, entry);
+	return object;
+}
