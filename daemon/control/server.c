@@ -25,6 +25,9 @@ struct mafsd_control {
 	struct mafsd *d;
 	struct MHD_Daemon *http;
 	char *socket_path;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	unsigned int n_unanswered; /* under lock */
 };
 
 /* One request while its pieces come in; MHD keeps it for us. */
@@ -158,6 +161,8 @@ static enum MHD_Result serve(struct mafsd_control *control,
 	/* The idle timeout must not run while the daemon works. */
 	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0);
 	r = route->serve(control->d, &request, &answer, &fault);
+	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+				  IDLE_TIMEOUT_S);
 	if (r < 0)
 		return reply_error(connection, r, &fault);
 	queued = reply_json(connection, MHD_HTTP_OK, answer);
@@ -194,20 +199,27 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection,
 			      const char *version, const char *piece,
 			      size_t *piece_len, void **of_request)
 {
+	struct mafsd_control *control = context;
 	struct exchange *exchange = *of_request;
 
 	if (!exchange) {
-		*of_request = calloc(1, sizeof(*exchange));
-		return *of_request ? MHD_YES : MHD_NO;
+		exchange = calloc(1, sizeof(*exchange));
+		if (!exchange)
+			return MHD_NO;
+		*of_request = exchange;
+		mafs_guard(&control->lock);
+		control->n_unanswered++;
+		return MHD_YES;
 	}
 	if (*piece_len > 0)
 		return take_piece(exchange, piece, piece_len);
-	return serve(context, connection, method, url, exchange);
+	return serve(control, connection, method, url, exchange);
 }
 
 static void completed(void *context, struct MHD_Connection *connection,
 		      void **of_request, enum MHD_RequestTerminationCode reason)
 {
+	struct mafsd_control *control = context;
 	struct exchange *exchange = *of_request;
 
 	if (!exchange)
@@ -215,6 +227,9 @@ static void completed(void *context, struct MHD_Connection *connection,
 	free(exchange->body);
 	free(exchange);
 	*of_request = NULL;
+	mafs_guard(&control->lock);
+	if (--control->n_unanswered == 0)
+		pthread_cond_broadcast(&control->answered);
 }
 
 static int check_directory(const char *socket_path, struct mafs_fault *fault)
@@ -277,11 +292,13 @@ static struct MHD_Daemon *start_http(struct mafsd_control *control, int fd)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	http = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION |
-			MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL,
+			MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+			MHD_USE_ITC,
 		0, NULL, NULL, answer, control, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)N_CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_TIMEOUT_S,
-		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, completed, control,
+		MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return http;
 }
@@ -303,6 +320,8 @@ int mafsd_control_start(struct mafsd *d, const char *socket_path,
 	if (fd < 0)
 		return fd;
 	control->d = d;
+	pthread_mutex_init(&control->lock, NULL);
+	pthread_cond_init(&control->answered, NULL);
 	control->http = start_http(control, fd);
 	if (!control->http) {
 		unlink(socket_path);
@@ -314,13 +333,28 @@ int mafsd_control_start(struct mafsd *d, const char *socket_path,
 	return 0;
 }
 
+/* MHD_stop_daemon() cuts connections off in the middle of an answer. */
+static void wait_until_answered(struct mafsd_control *control)
+{
+	mafs_guard(&control->lock);
+	while (control->n_unanswered > 0)
+		pthread_cond_wait(&control->answered, &control->lock);
+}
+
 void mafsd_control_stop(struct mafsd_control *control)
 {
+	MHD_socket listening;
+
 	if (!control)
 		return;
 	/* First the name: nobody new comes while the last are answered. */
 	unlink(control->socket_path);
+	listening = MHD_quiesce_daemon(control->http);
+	wait_until_answered(control);
 	MHD_stop_daemon(control->http);
+	mafs_closep(&listening);
+	pthread_cond_destroy(&control->answered);
+	pthread_mutex_destroy(&control->lock);
 	free(control->socket_path);
 	free(control);
 }
