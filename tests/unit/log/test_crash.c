@@ -215,6 +215,55 @@ static void test_batch_without_the_one_before_is_refused(void **state)
 	assert_int_equal(replayed.fault.media_offset, from);
 }
 
+/* The image of a crash between the first `switch` and the flip. */
+static struct media_memory *crash_behind_switch(struct media_memory *formatted)
+{
+	for (unsigned n = 1;; n++) {
+		struct media_fault *fault = media_fault_new(formatted);
+		struct media_memory *image;
+		struct life life = {};
+		struct t_replayed replayed;
+
+		life.log = t_log_open(media_fault_media(fault));
+		media_fault_stop_at(fault, n, -EIO);
+		live(&life);
+		mafs_log_close(life.log);
+		image = media_fault_crash(fault, CRASH_NONE);
+		media_fault_free(fault);
+		replayed = t_replay(&image->media);
+		t_replayed_done(&replayed);
+		/* Led to slot B with what is live only as entries. */
+		if (replayed.end.region == MAFS_REGION_LOG_B)
+			return image;
+		media_memory_free(image);
+	}
+}
+
+/* What was copied was flushed before the `switch`: its lack is no torn tail. */
+static void test_tail_missing_behind_a_switch_is_corruption(void **state)
+{
+	_cleanup_media_memory_ struct media_memory *formatted =
+		media_memory_new(0);
+	_cleanup_media_memory_ struct media_memory *image = NULL;
+	struct mafs_buffer *slot;
+
+	t_log_format(&formatted->media, 0);
+	image = crash_behind_switch(formatted);
+	slot = &image->regions[MAFS_REGION_LOG_B];
+	slot->bytes[slot->len - 20] ^= 1;
+	{
+		_cleanup_replayed_ struct t_replayed replayed =
+			t_replay(&image->media);
+
+		assert_int_equal(replayed.n_live, 0);
+		assert_int_equal(replayed.result, -EBADMSG);
+		assert_non_null(strstr(replayed.fault.what, "log slot B"));
+	}
+	slot->len = 200;
+	_cleanup_replayed_ struct t_replayed replayed = t_replay(&image->media);
+	assert_int_equal(replayed.result, -EUCLEAN);
+}
+
 /* With only the older superblock copy left, the log is still found. */
 static void test_either_superblock_copy_leads_to_the_log(void **state)
 {
@@ -246,6 +295,8 @@ int main(void)
 			test_crash_anywhere_in_slots_with_old_laps_does_as_well),
 		cmocka_unit_test(test_crash_while_opening_leaves_the_log),
 		cmocka_unit_test(test_batch_without_the_one_before_is_refused),
+		cmocka_unit_test(
+			test_tail_missing_behind_a_switch_is_corruption),
 		cmocka_unit_test(test_either_superblock_copy_leads_to_the_log),
 	};
 

@@ -222,6 +222,30 @@ static void test_bytes_of_an_earlier_lap_do_not_count(void **state)
 	assert_int_equal(replayed.tail, MAFS_LOG_TAIL_CLEAN);
 }
 
+/* Number, sequence and checksum are right: only the salt tells. */
+static void test_stale_batch_that_fits_exactly_does_not_count(void **state)
+{
+	_cleanup_damaged_ struct damaged damaged = make_log(4, 16384);
+	uint8_t *slot = slot_a(&damaged)->bytes;
+	struct mafs_log *log;
+	uint8_t old[16384];
+	uint64_t end;
+
+	memcpy(old, slot, sizeof(old));
+	t_log_format(&damaged.memory->media, 16384);
+	log = t_log_open(&damaged.memory->media);
+	assert_int_equal(t_append(log, 1), 0);
+	end = mafs_log_length(log);
+	mafs_log_close(log);
+	assert_int_equal(end, damaged.batch_offsets[1]);
+	memcpy(slot + end, old + end, sizeof(old) - end);
+	_cleanup_replayed_ struct t_replayed replayed =
+		t_replay(&damaged.memory->media);
+	assert_int_equal(replayed.result, 0);
+	assert_int_equal(replayed.n_ids, 1);
+	assert_int_equal(replayed.tail, MAFS_LOG_TAIL_TORN);
+}
+
 static void test_torn_entry_before_stale_bytes_is_a_torn_tail(void **state)
 {
 	_cleanup_damaged_ struct damaged damaged = make_log(4, 16384);
@@ -487,6 +511,8 @@ int main(void)
 			test_zeroed_batch_with_a_later_one_is_corruption),
 		cmocka_unit_test(test_error_is_found_again_by_the_next_call),
 		cmocka_unit_test(test_bytes_of_an_earlier_lap_do_not_count),
+		cmocka_unit_test(
+			test_stale_batch_that_fits_exactly_does_not_count),
 		cmocka_unit_test(
 			test_torn_entry_before_stale_bytes_is_a_torn_tail),
 		cmocka_unit_test(
