@@ -14,15 +14,20 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from runner import main, needs
 from sources import ROOT, linux_source
 from test_tree import compare
+from work import run
 from workload import Workload, at_one_place
 
 
 def steps(work, top, archive):
+    project = work.join("project.git")  # the same commit on both sides
+    if not os.path.exists(project):
+        run(["git", "-c", "safe.directory=*", "clone", "-q", "--bare", ROOT,
+             project])
     with at_one_place(top, work.join("here")) as here:
         load = Workload(here, work.join("home"), archive)
         load.unpack("tree")
         load.git("tree")
-        load.build_project(ROOT, "project")
+        load.build_project(project, "project")
         load.build_small("small")
         load.sqlite("db")
         kernel, = (name for name in os.listdir(f"{here}/tree")

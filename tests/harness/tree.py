@@ -107,7 +107,8 @@ def make_tree(top, n_files=200, seed=1, owners=True):
             path = os.path.join(rng.choice(directories), f"dir {i}")
             os.mkdir(path, rng.choice([0o755, 0o700, 0o2775, 0o1777]))
             directories.append(path)
-        name = rng.choice(["f{}.c", "ü {}", "new\nline{}", "-dash{}", ".hid{}"])
+        name = rng.choice(["f{}.c", "ü {}", "new\nline{}", "-dash{}",
+                           ".hid{}"])
         path = os.path.join(rng.choice(directories), name.format(i))
         size = sizes[i] if i < len(sizes) else int(rng.paretovariate(1) * 300)
         write_file(path, rng.randbytes(min(size, 3 << 20)),
