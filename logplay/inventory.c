@@ -52,9 +52,10 @@ static int take_file(void *context, const struct mafs_map *map, const void *id,
 		.size_bytes = (uint64_t)st->st_size,
 		.allocated_bytes = (uint64_t)st->st_blocks * 512,
 		.mtime = st->st_mtim,
+		.id = id_copy,
 		.id_len = id_copy ? id_len : 0,
-		.id = take_ptr(id_copy),
 	};
+	id_copy = NULL; /* the inventory's */
 	return 0;
 }
 
