@@ -13,7 +13,8 @@
  *	first batches of a lap: checkpoint-begin, the live state as `map`
  *	records, checkpoint-end; then what was appended since. Up to
  *	checkpoint-end every record has the sequence that the checkpoint stands
- *	for; each one behind it has the next sequence.
+ *	for; each one behind it has the next sequence. checkpoint-begin (batch
+ *	0) and checkpoint-end each have a batch of their own.
  *
  * All integers are little-endian. Every structure carries a CRC32C, computed
  * with the CRC field itself as zero.

@@ -9,6 +9,7 @@
  */
 #include "lap_writer.h"
 #include "log_internal.h"
+#include "reader_internal.h"
 #include "superblock_codec.h"
 
 #include <endian.h>
@@ -202,24 +203,43 @@ static int find_checkpoint_end(struct mafs_log *log)
 	return 0;
 }
 
-/* Takes over the lap in which replay ended. */
-static int open_lap(struct mafs_log *log, const struct mafs_superblock *sb,
-		    struct mafs_fault *fault)
+/* Replay was led to a lap that the superblock does not name yet: completes the
+ * flip, once the lap is known to hold all that the one before holds. */
+static int complete_flip(struct mafs_log *log, const struct mafs_superblock *sb,
+			 const struct mafs_log_position *end,
+			 struct mafs_fault *fault)
 {
-	enum mafs_region live = mafs_slot_region(sb->live_slot);
+	uint32_t slot = mafs_region_slot(log->region);
+	uint64_t from_salt = sb->slots[sb->live_slot].salt;
+	struct mafs_superblock next = *sb;
 	uint64_t first_seq;
 	int err;
 
-	log->salt = sb->slots[sb->live_slot].salt;
-	if (log->region != live) {
-		uint64_t from_salt = log->salt;
+	err = read_first_batch(log->media, log->region, &log->salt, &first_seq,
+			       fault);
+	if (err)
+		return err;
+	next.live_slot = slot;
+	next.slots[slot].salt = log->salt;
+	next.slots[slot].first_seq = first_seq;
+	err = mafs_reader_verify_lap(log->media, &next, from_salt, end, fault);
+	if (err)
+		return err;
+	return mafs_log_name_lap(log->media, log->region, log->salt, first_seq,
+				 from_salt, fault);
+}
 
-		err = read_first_batch(log->media, log->region, &log->salt,
-				       &first_seq, fault);
-		if (err)
-			return err;
-		err = mafs_log_name_lap(log->media, log->region, log->salt,
-					first_seq, from_salt, fault);
+/* Takes over the lap in which replay ended. */
+static int open_lap(struct mafs_log *log, const struct mafs_superblock *sb,
+		    const struct mafs_log_position *end,
+		    struct mafs_fault *fault)
+{
+	int err;
+
+	if (log->region == mafs_slot_region(sb->live_slot)) {
+		log->salt = sb->slots[sb->live_slot].salt;
+	} else {
+		err = complete_flip(log, sb, end, fault);
 		if (err)
 			return err;
 	}
@@ -268,7 +288,7 @@ int mafs_log_open(struct mafs_media *media, const struct mafs_superblock *sb,
 	log->last_next = &log->first;
 	pthread_mutex_init(&log->lock, NULL);
 	pthread_cond_init(&log->changed, NULL);
-	err = open_lap(log, sb, fault);
+	err = open_lap(log, sb, end, fault);
 	if (err) {
 		mafs_log_close(log);
 		return err;

@@ -13,6 +13,20 @@
 #include <mafs/cleanup.h>
 #include <string.h>
 
+/* Borrows @media. */
+static struct mafs_log_reader *reader_new(struct mafs_media *media,
+					  const struct mafs_superblock *sb)
+{
+	struct mafs_log_reader *reader = calloc(1, sizeof(*reader));
+
+	if (!reader)
+		return NULL;
+	reader->media = media;
+	reader->first_lap = true;
+	mafs_reader_start_lap(reader, sb);
+	return reader;
+}
+
 int mafs_log_reader_open(struct mafs_media *media, struct mafs_log_reader **ret,
 			 struct mafs_superblock *ret_superblock,
 			 struct mafs_fault *fault)
@@ -24,12 +38,9 @@ int mafs_log_reader_open(struct mafs_media *media, struct mafs_log_reader **ret,
 	err = mafs_superblock_read(media, &sb, NULL, fault);
 	if (err)
 		return err;
-	reader = calloc(1, sizeof(*reader));
+	reader = reader_new(media, &sb);
 	if (!reader)
 		return -ENOMEM;
-	reader->media = media;
-	reader->first_lap = true;
-	mafs_reader_start_lap(reader, &sb);
 	if (ret_superblock)
 		*ret_superblock = sb;
 	*ret = reader;
@@ -171,4 +182,33 @@ void mafs_log_reader_end(const struct mafs_log_reader *reader,
 		.record_offset = reader->offset,
 		.seq = reader->lap.seq,
 	};
+}
+
+int mafs_reader_verify_lap(struct mafs_media *media,
+			   const struct mafs_superblock *sb, uint64_t from_salt,
+			   const struct mafs_log_position *end,
+			   struct mafs_fault *fault)
+{
+	struct mafs_log_reader *reader = reader_new(media, sb);
+	struct mafs_log_position reached;
+	struct mafs_entry entry;
+	int err;
+
+	if (!reader)
+		return -ENOMEM;
+	reader->previous_salt = from_salt;
+	while ((err = mafs_log_reader_next(reader, &entry, NULL, fault)) == 1)
+		mafs_entry_done(&entry);
+	mafs_log_reader_end(reader, &reached);
+	mafs_log_reader_close(reader);
+	if (err)
+		return err;
+	if (reached.region != end->region ||
+	    reached.batch_offset != end->batch_offset ||
+	    reached.batch_number != end->batch_number ||
+	    reached.seq != end->seq)
+		return mafs_fault_at(fault, -EUCLEAN, reached.batch_offset,
+				     "%s: does not end where replay ended",
+				     mafs_region_to_text(end->region));
+	return 0;
 }

@@ -60,3 +60,17 @@ int mafs_reader_load(struct mafs_log_reader *reader, struct mafs_fault *fault);
 /* Goes on where the `switch` just read points to. Return: likewise. */
 int mafs_reader_follow_switch(struct mafs_log_reader *reader,
 			      struct mafs_fault *fault);
+
+/**
+ * mafs_reader_verify_lap() - read all of a lap that the superblock does not
+ * name yet
+ * @sb: as if it did
+ * @from_salt: of the lap whose `switch` led there
+ * @end: where it must end
+ *
+ * Return: 0, -EUCLEAN (it ends elsewhere), -errno as mafs_log_reader_next().
+ */
+int mafs_reader_verify_lap(struct mafs_media *media,
+			   const struct mafs_superblock *sb, uint64_t from_salt,
+			   const struct mafs_log_position *end,
+			   struct mafs_fault *fault);

@@ -242,57 +242,83 @@ int mafs_reader_load(struct mafs_log_reader *reader, struct mafs_fault *fault)
 	return reader_at_end(reader, fault);
 }
 
-/* The sequence that the lap in @batch, its batch 0, stands for. */
-static int lap_first_seq(const struct mafs_batch *batch, uint64_t *ret_seq)
+/* Bytes of a batch that holds only checkpoint-begin or checkpoint-end. */
+#define MARK_BATCH_BYTES                                       \
+	(BATCH_HEADER_BYTES + sizeof(struct mafs_omf_record) + \
+	 sizeof(struct mafs_omf_checkpoint))
+
+/* Does batch @number at @offset of the lap hold just this mark? Return: 1 and
+ * the sequence that the checkpoint stands for, 0, -errno. */
+static int read_mark(struct mafs_media *media, const struct mafs_lap *lap,
+		     uint64_t offset, uint64_t number, enum mafs_omf_type type,
+		     uint64_t *ret_seq)
 {
+	_cleanup_(mafs_batch_done) struct mafs_batch batch = {};
 	_cleanup_(mafs_entry_done) struct mafs_entry entry = {};
 	size_t length;
 	int err;
 
-	err = mafs_entry_decode(batch->bytes.bytes + BATCH_HEADER_BYTES,
-				batch->bytes.len - BATCH_HEADER_BYTES, &entry,
-				&length, NULL);
+	err = mafs_batch_load(media, lap->region, offset, lap->salt, &batch);
 	if (err)
 		return err;
-	if (batch->number || entry.type != MAFS_OMF_CHECKPOINT_BEGIN)
-		return -EUCLEAN;
+	if (!batch.valid || batch.number != number || batch.n_records != 1 ||
+	    batch.bytes.len != MARK_BATCH_BYTES ||
+	    mafs_entry_decode(batch.bytes.bytes + BATCH_HEADER_BYTES,
+			      batch.bytes.len - BATCH_HEADER_BYTES, &entry,
+			      &length, NULL) ||
+	    entry.type != type)
+		return 0;
 	*ret_seq = entry.seq;
-	return 0;
+	return 1;
+}
+
+/* Does a whole checkpoint end where the `switch` leads? Return: as above. */
+static int check_target(struct mafs_log_reader *reader,
+			const struct mafs_lap *lap, uint64_t *ret_first_seq)
+{
+	const struct mafs_entry_switch *to = &reader->next;
+	uint64_t end_seq = 0;
+	int found;
+
+	if (to->number < 2 || to->offset < 2 * MARK_BATCH_BYTES)
+		return 0;
+	found = read_mark(reader->media, lap, 0, 0, MAFS_OMF_CHECKPOINT_BEGIN,
+			  ret_first_seq);
+	if (found <= 0)
+		return found;
+	found = read_mark(reader->media, lap, to->offset - MARK_BATCH_BYTES,
+			  to->number - 1, MAFS_OMF_CHECKPOINT_END, &end_seq);
+	if (found <= 0)
+		return found;
+	return end_seq == *ret_first_seq && end_seq <= reader->lap.seq;
 }
 
 int mafs_reader_follow_switch(struct mafs_log_reader *reader,
 			      struct mafs_fault *fault)
 {
 	const struct mafs_entry_switch *to = &reader->next;
-	enum mafs_region region = mafs_slot_region(to->slot);
-	_cleanup_(mafs_batch_done) struct mafs_batch first = {};
-	uint64_t first_seq = 0;
-	int err;
+	struct mafs_lap lap = {
+		.region = mafs_slot_region(to->slot),
+		.salt = to->salt,
+		.phase = LAP_TAIL,
+	};
+	int found;
 
 	/* A lap is never gone back to: a log in a circle would not end. */
-	if (region == reader->lap.region || to->salt == reader->lap.salt ||
-	    to->salt == reader->previous_salt)
+	if (lap.region == reader->lap.region || lap.salt == reader->lap.salt ||
+	    lap.salt == reader->previous_salt)
 		return reader_corrupt(reader, -EUCLEAN,
 				      "switch goes back to a lap that was read",
 				      fault);
-	err = mafs_batch_load(reader->media, region, 0, to->salt, &first);
-	if (err)
-		return err;
-	if (!first.valid || lap_first_seq(&first, &first_seq))
+	found = check_target(reader, &lap, &lap.seq);
+	if (found < 0)
+		return found;
+	if (!found)
 		return reader_corrupt(reader, -EUCLEAN,
 				      "switch to a lap that is not there",
 				      fault);
-	if (first_seq > reader->lap.seq || to->offset < first.bytes.len)
-		return reader_corrupt(reader, -EUCLEAN,
-				      "switch to a lap that does not fit",
-				      fault);
 	reader->previous_salt = reader->lap.salt;
-	reader->lap = (struct mafs_lap){
-		.region = region,
-		.salt = to->salt,
-		.phase = LAP_TAIL,
-		.seq = first_seq,
-	};
+	reader->lap = lap;
 	reader->offset = to->offset;
 	reader->number = to->number;
 	reader_drop_batch(reader);
