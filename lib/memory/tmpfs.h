@@ -108,10 +108,10 @@ struct tmpfs_charge {
 	uint64_t reserved_bytes;
 };
 
-/* Reserves @want bytes for what the caller stores next; then
+/* Reserves what a store into the range may take; 0 bytes: nothing. Then
  * tmpfs_charge_end() counts what it took. Return: 0 or -ENOSPC. */
-int tmpfs_charge_begin(const struct tmpfs_file *file, uint64_t want,
-		       struct tmpfs_charge *ret);
+int tmpfs_charge_begin(const struct tmpfs_file *file, uint64_t offset,
+		       uint64_t len, struct tmpfs_charge *ret);
 void tmpfs_charge_end(struct tmpfs_charge *charge);
 /* Counts everything anew from the files. */
 int tmpfs_count(struct tmpfs *tmpfs, uint64_t *ret_bytes, uint64_t *ret_files);

@@ -35,15 +35,10 @@ static int open_dir(const char *path, int *ret, struct mafs_fault *fault)
 
 /* ---- attaching ---- */
 
-static void mounts_donep(struct mafs_mounts *mounts)
-{
-	mafs_mounts_done(mounts);
-}
-
 /* Without the list of mounts: as if it had, which costs little. */
 static bool may_be_huge(int fd)
 {
-	_cleanup_(mounts_donep) struct mafs_mounts mounts = { 0 };
+	_cleanup_(mafs_mounts_done) struct mafs_mounts mounts = { 0 };
 	struct statx stx;
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 ||

@@ -51,7 +51,7 @@ ssize_t tmpfs_pwrite(struct mafs_memory_file *file, const void *bytes,
 	if (own->sparse && tmpfs->huge)
 		tmpfs_fill_holes_small(own, offset, len);
 	if (tmpfs->limited) {
-		r = tmpfs_charge_begin(own, len, &charge);
+		r = tmpfs_charge_begin(own, offset, len, &charge);
 		if (r < 0)
 			return r;
 	}
@@ -74,7 +74,7 @@ int tmpfs_truncate(struct mafs_memory_file *file, uint64_t size_bytes)
 	int r = writable_device(own);
 
 	if (r == 0 && limited)
-		r = tmpfs_charge_begin(own, 0, &charge);
+		r = tmpfs_charge_begin(own, 0, 0, &charge);
 	if (r < 0)
 		return r;
 	r = ftruncate(own->fd, (off_t)size_bytes) < 0 ? -errno : 0;
@@ -116,7 +116,7 @@ int tmpfs_allocate(struct mafs_memory_file *file, int mode, uint64_t offset,
 	int r = writable_device(own);
 
 	if (r == 0 && tmpfs->limited)
-		r = tmpfs_charge_begin(own, punches ? 0 : len, &charge);
+		r = tmpfs_charge_begin(own, offset, punches ? 0 : len, &charge);
 	if (r < 0)
 		return r;
 	if (own->sparse && tmpfs->huge && !punches)

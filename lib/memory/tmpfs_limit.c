@@ -32,18 +32,28 @@ static bool reserve(struct tmpfs *tmpfs, uint64_t bytes)
 	return false;
 }
 
-int tmpfs_charge_begin(const struct tmpfs_file *file, uint64_t want,
-		       struct tmpfs_charge *ret)
+/* The most that a store may take: all pages that it touches, but nothing in a
+ * file without holes, which has them. */
+static uint64_t most_taken(const struct stat *st, uint64_t offset, uint64_t len)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t size = (uint64_t)st->st_size;
+
+	if (!len || (offset + len <= size && blocks_of(st) >= size))
+		return 0;
+	return (len + 2 * page - 1) & ~(page - 1);
+}
+
+int tmpfs_charge_begin(const struct tmpfs_file *file, uint64_t offset,
+		       uint64_t len, struct tmpfs_charge *ret)
 {
 	struct tmpfs *tmpfs = tmpfs_device_of(file);
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	struct stat st;
+	uint64_t want;
 
 	if (fstat(file->fd, &st) < 0)
 		return -errno;
-	/* A range that begins within a page touches one page more. */
-	if (want)
-		want = (want + 2 * page - 1) & ~(page - 1);
+	want = most_taken(&st, offset, len);
 	if (!reserve(tmpfs, want))
 		return -ENOSPC;
 	*ret = (struct tmpfs_charge){

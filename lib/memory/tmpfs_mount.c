@@ -203,14 +203,9 @@ static bool is_ours(const struct mafs_mounts *mounts, const char *path)
 	       !strcmp(mount->source, SOURCE_NAME);
 }
 
-static void mounts_donep(struct mafs_mounts *mounts)
-{
-	mafs_mounts_done(mounts);
-}
-
 int tmpfs_unmount(const char *path, struct mafs_fault *fault)
 {
-	_cleanup_(mounts_donep) struct mafs_mounts mounts = { 0 };
+	_cleanup_(mafs_mounts_done) struct mafs_mounts mounts = { 0 };
 	_cleanup_free_ char *real = realpath(path, NULL);
 	char data[PATH_MAX];
 	int r;

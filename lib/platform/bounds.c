@@ -162,14 +162,9 @@ static void read_groups(const char *root, const struct mafs_mounts *mounts,
 	}
 }
 
-static void mounts_donep(struct mafs_mounts *mounts)
-{
-	mafs_mounts_done(mounts);
-}
-
 int mafs_bounds_read_at(const char *root, struct mafs_bounds *ret)
 {
-	_cleanup_(mounts_donep) struct mafs_mounts mounts = { 0 };
+	_cleanup_(mafs_mounts_done) struct mafs_mounts mounts = { 0 };
 	struct mafs_bounds bounds = { .cgroup_bytes = UINT64_MAX };
 	char file[PATH_MAX];
 	int r;

@@ -21,14 +21,9 @@
 
 #define READ_STEP 16384
 
-static void buffer_donep(struct mafs_buffer *buffer)
-{
-	mafs_buffer_done(buffer);
-}
-
 static int read_text(const char *path, char **ret)
 {
-	_cleanup_(buffer_donep) struct mafs_buffer buffer = { 0 };
+	_cleanup_(mafs_buffer_done) struct mafs_buffer buffer = { 0 };
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 	int r;
