@@ -11,11 +11,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-static void mounts_donep(struct mafs_mounts *mounts)
-{
-	mafs_mounts_done(mounts);
-}
-
 /**
  * struct search - what is looked for among the sessions
  * @source, @mountpoint: NULL where it does not matter
@@ -264,7 +259,7 @@ static int find_any(const char *what, const struct mafs_mounts *mounts,
 int mafs_volume_find(const char *what, struct mafs_volume_ref *ret,
 		     struct mafs_fault *fault)
 {
-	_cleanup_(mounts_donep) struct mafs_mounts mounts = { 0 };
+	_cleanup_(mafs_mounts_done) struct mafs_mounts mounts = { 0 };
 	struct mafs_volume_ref ref = { .n_fd = -1 };
 	int r;
 

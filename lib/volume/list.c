@@ -18,11 +18,6 @@ static void list_done(struct list *list)
 	free(list->refs);
 }
 
-static void mounts_donep(struct mafs_mounts *mounts)
-{
-	mafs_mounts_done(mounts);
-}
-
 static int add(void *context, const char *runtime_dir)
 {
 	struct list *list = context;
@@ -44,7 +39,7 @@ static int add(void *context, const char *runtime_dir)
 int mafs_volume_list(struct mafs_volume_ref **ret, size_t *ret_n,
 		     struct mafs_fault *fault)
 {
-	_cleanup_(mounts_donep) struct mafs_mounts mounts = { 0 };
+	_cleanup_(mafs_mounts_done) struct mafs_mounts mounts = { 0 };
 	_cleanup_(list_done) struct list list = { .mounts = &mounts };
 	int r;
 

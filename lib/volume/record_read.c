@@ -91,16 +91,6 @@ int record_set_u64(struct record *record, const char *key, uint64_t value)
 
 /* ---- reading ---- */
 
-static void parser_donep(yaml_parser_t *parser)
-{
-	yaml_parser_delete(parser);
-}
-
-static void event_donep(yaml_event_t *event)
-{
-	yaml_event_delete(event);
-}
-
 static int unhex(char *text)
 {
 	size_t len = strlen(text) / 2;
@@ -132,7 +122,7 @@ static int add_field(struct record *record, char *key, char *value)
 /* Next scalar into *ret; NULL in *ret at the mapping's end. */
 static int next_scalar(yaml_parser_t *parser, char **ret)
 {
-	_cleanup_(event_donep) yaml_event_t event = { 0 };
+	_cleanup_(yaml_event_delete) yaml_event_t event = { 0 };
 	const char *text;
 
 	if (!yaml_parser_parse(parser, &event))
@@ -152,7 +142,7 @@ static int next_scalar(yaml_parser_t *parser, char **ret)
 
 static int expect(yaml_parser_t *parser, yaml_event_type_t type)
 {
-	_cleanup_(event_donep) yaml_event_t event = { 0 };
+	_cleanup_(yaml_event_delete) yaml_event_t event = { 0 };
 
 	if (!yaml_parser_parse(parser, &event) || event.type != type)
 		return -EUCLEAN;
@@ -181,7 +171,7 @@ static int parse_fields(yaml_parser_t *parser, struct record *record)
 
 static int parse(const uint8_t *bytes, size_t len, struct record *record)
 {
-	_cleanup_(parser_donep) yaml_parser_t parser;
+	_cleanup_(yaml_parser_delete) yaml_parser_t parser;
 	int r;
 
 	if (!yaml_parser_initialize(&parser))
@@ -196,6 +186,8 @@ static int parse(const uint8_t *bytes, size_t len, struct record *record)
 		r = parse_fields(&parser, record);
 	if (r == 0)
 		r = expect(&parser, YAML_DOCUMENT_END_EVENT);
+	if (r == 0)
+		r = expect(&parser, YAML_STREAM_END_EVENT);
 	return r;
 }
 

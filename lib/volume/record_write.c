@@ -136,16 +136,11 @@ static int write_new(int dirfd, const char *name,
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-static void buffer_donep(struct mafs_buffer *buffer)
-{
-	mafs_buffer_done(buffer);
-}
-
 int record_store(int dirfd, const char *name, const char *path,
 		 const struct record *record, bool as_json,
 		 struct mafs_fault *fault)
 {
-	_cleanup_(buffer_donep) struct mafs_buffer buffer = { 0 };
+	_cleanup_(mafs_buffer_done) struct mafs_buffer buffer = { 0 };
 	char new_name[64];
 	int r;
 

@@ -34,11 +34,6 @@ int namespace_open(const char *source)
 	return fd;
 }
 
-static void mounts_donep(struct mafs_mounts *mounts)
-{
-	mafs_mounts_done(mounts);
-}
-
 static int say_it_is_a_mount(const char *source, const struct mafs_mount *mount,
 			     struct mafs_fault *fault)
 {
@@ -59,7 +54,7 @@ static int say_it_is_a_mount(const char *source, const struct mafs_mount *mount,
 /* A mount of ours over N would be opened in N's place. */
 static int refuse_mount(const char *source, struct mafs_fault *fault)
 {
-	_cleanup_(mounts_donep) struct mafs_mounts mounts = { 0 };
+	_cleanup_(mafs_mounts_done) struct mafs_mounts mounts = { 0 };
 	const struct mafs_mount *mount;
 	char path[PATH_MAX];
 	int r;
