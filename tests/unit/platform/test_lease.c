@@ -67,6 +67,7 @@ static void test_second_open_is_a_use(void **state)
 	struct fixture *f = *state;
 	_cleanup_close_ int other = open_file(f, O_RDONLY);
 
+	assert_true(other >= 0);
 	assert_int_equal(mafs_lease_take(f->fd), MAFS_USE_SOME);
 	assert_false(mafs_lease_holds(f->fd));
 }
@@ -76,6 +77,7 @@ static void test_path_descriptor_is_no_use(void **state)
 	struct fixture *f = *state;
 	_cleanup_close_ int other = open_file(f, O_PATH);
 
+	assert_true(other >= 0);
 	assert_int_equal(mafs_lease_take(f->fd), MAFS_USE_NONE);
 	mafs_lease_drop(f->fd);
 }
