@@ -79,13 +79,16 @@ static void print_summary(const struct mafs_fsck *fsck)
 	struct mafs_fsck_counts counts;
 
 	mafs_fsck_count(check, &counts);
-	printf("%zu files in memory: %zu clean, %zu dirty, %zu being written "
-	       "back; %zu memory files, %zu of no file\n",
-	       mafs_hot_count(check->hot), counts.n_clean, counts.n_dirty,
-	       counts.n_writing, check->inventory.n_files,
-	       check->n_of_kind[MAFS_FINDING_ORPHAN]);
+	if (check->log_whole)
+		printf("%zu files in memory: %zu clean, %zu dirty, %zu being written "
+		       "back; %zu memory files, %zu of no file\n",
+		       mafs_hot_count(check->hot), counts.n_clean,
+		       counts.n_dirty, counts.n_writing,
+		       check->inventory.n_files,
+		       check->n_of_kind[MAFS_FINDING_ORPHAN]);
 	if (n_errors)
-		printf("%zu errors; nothing was changed\n", n_errors);
+		printf("%zu error%s; nothing was changed\n", n_errors,
+		       n_errors == 1 ? "" : "s");
 	else
 		printf("no errors\n");
 }
