@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/log/batch.h"
-#include "log_fixture.h"
-#include "media_memory.h"
+#include "log_damaged.h"
 
 #include <errno.h>
 #include <mafs/cleanup.h>
@@ -10,69 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* A log of the given number of entries, one batch each; what a test damages. */
-struct damaged {
-	struct media_memory *memory;
-	struct mafs_superblock sb;
-	uint64_t batch_offsets[8]; /* of the appended ones, then the end */
-	size_t n_entries;
-};
-
-static struct mafs_buffer *slot_a(struct damaged *damaged)
-{
-	return &damaged->memory->regions[MAFS_REGION_LOG_A];
-}
-
-static struct damaged make_log(size_t n_entries, size_t slot_bytes)
-{
-	struct damaged damaged = { .n_entries = n_entries };
-	struct mafs_log *log;
-
-	damaged.memory = media_memory_new(slot_bytes);
-	damaged.sb = t_log_format(&damaged.memory->media, slot_bytes);
-	log = t_log_open(&damaged.memory->media);
-	for (size_t i = 0; i < n_entries; i++) {
-		damaged.batch_offsets[i] = mafs_log_length(log);
-		assert_int_equal(t_append(log, i + 1), 0);
-	}
-	damaged.batch_offsets[n_entries] = mafs_log_length(log);
-	mafs_log_close(log);
-	return damaged;
-}
-
-static void damaged_done(struct damaged *damaged)
-{
-	media_memory_free(damaged->memory);
-}
-#define _cleanup_damaged_ _cleanup_(damaged_done)
-
-/* A batch of one entry, sealed with the log's salt. */
-static void seal_entry(const struct damaged *damaged,
-		       const struct mafs_entry *entry, uint64_t number,
-		       struct mafs_buffer *ret)
-{
-	assert_int_equal(mafs_buffer_append_zeros(ret, BATCH_HEADER_BYTES), 0);
-	assert_int_equal(mafs_entry_encode(entry, ret), 0);
-	mafs_batch_seal(ret->bytes, ret->len, damaged->sb.slots[0].salt, number,
-			1);
-}
-
-/* Appends a batch behind the end as another program might. */
-static void append_raw(struct damaged *damaged, struct mafs_entry entry,
-		       uint64_t seq, uint64_t number)
-{
-	_cleanup_(mafs_buffer_done) struct mafs_buffer batch = {};
-	struct mafs_media *media = &damaged->memory->media;
-
-	entry.seq = seq;
-	seal_entry(damaged, &entry, number, &batch);
-	assert_int_equal(
-		media->ops->write(media, MAFS_REGION_LOG_A,
-				  damaged->batch_offsets[damaged->n_entries],
-				  batch.bytes, batch.len),
-		0);
-}
 
 static void test_fresh_log_is_empty_and_clean(void **state)
 {
@@ -315,114 +251,6 @@ static void test_batch_image_inside_a_record_does_not_count(void **state)
 	check_image_in_record(true);
 }
 
-static void assert_result_of(struct damaged *damaged, int err)
-{
-	_cleanup_replayed_ struct t_replayed replayed =
-		t_replay(&damaged->memory->media);
-
-	assert_int_equal(replayed.result, err);
-	assert_int_equal(replayed.n_ids, damaged->n_entries);
-	assert_true(replayed.fault.media_offset >=
-		    damaged->batch_offsets[damaged->n_entries]);
-}
-
-static void test_sequence_backwards_is_a_protocol_error(void **state)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-
-	append_raw(&damaged, t_writing(9), 3, 5);
-	assert_result_of(&damaged, -EPROTO);
-	append_raw(&damaged, t_writing(9), 0, 5);
-	assert_result_of(&damaged, -EPROTO);
-}
-
-static void test_gap_in_the_sequence_is_corruption(void **state)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-
-	append_raw(&damaged, t_writing(9), 5, 5);
-	assert_result_of(&damaged, -EUCLEAN);
-}
-
-static void test_batch_number_backwards_is_a_protocol_error(void **state)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-
-	append_raw(&damaged, t_writing(9), 4, 4);
-	assert_result_of(&damaged, -EPROTO);
-}
-
-static void test_gap_in_the_batch_numbers_is_corruption(void **state)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-
-	append_raw(&damaged, t_writing(9), 4, 6);
-	assert_result_of(&damaged, -EUCLEAN);
-}
-
-static void test_checkpoint_records_in_the_tail_are_corruption(void **state)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-	struct mafs_entry entry = { .type = MAFS_OMF_CHECKPOINT_BEGIN };
-
-	append_raw(&damaged, entry, 4, 5);
-	assert_result_of(&damaged, -EUCLEAN);
-}
-
-static void test_unknown_record_type_is_not_supported(void **state)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-	_cleanup_(mafs_buffer_done) struct mafs_buffer batch = {};
-	struct mafs_entry entry = t_writing(9);
-
-	entry.seq = 4;
-	seal_entry(&damaged, &entry, 5, &batch);
-	batch.bytes[BATCH_HEADER_BYTES] = 200;
-	mafs_batch_seal(batch.bytes, batch.len, damaged.sb.slots[0].salt, 5, 1);
-	assert_int_equal(mafs_buffer_append(slot_a(&damaged), batch.bytes,
-					    batch.len),
-			 0);
-	assert_result_of(&damaged, -EOPNOTSUPP);
-}
-
-/* A valid checksum over a count or length that does not add up. */
-static void check_absurd_record(uint32_t record_length, uint32_t n_records)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-	_cleanup_(mafs_buffer_done) struct mafs_buffer batch = {};
-	struct mafs_entry entry = t_writing(9);
-	struct mafs_omf_record *record;
-
-	entry.seq = 4;
-	seal_entry(&damaged, &entry, 5, &batch);
-	record = (struct mafs_omf_record *)(batch.bytes + BATCH_HEADER_BYTES);
-	record->length = record_length;
-	mafs_batch_seal(batch.bytes, batch.len, damaged.sb.slots[0].salt, 5,
-			n_records);
-	assert_int_equal(mafs_buffer_append(slot_a(&damaged), batch.bytes,
-					    batch.len),
-			 0);
-	_cleanup_replayed_ struct t_replayed replayed =
-		t_replay(&damaged.memory->media);
-	/* More records than bytes for them: not even a header. */
-	if (n_records > 1 && n_records * sizeof(*record) > 32)
-		assert_int_equal(replayed.result, 0);
-	else
-		assert_int_equal(replayed.result, -EUCLEAN);
-	assert_int_equal(replayed.n_ids, 3);
-}
-
-static void test_absurd_record_lengths_are_corruption(void **state)
-{
-	static const uint32_t lengths[] = { 0,  8,  24,         31,
-					    33, 40, UINT32_MAX, 1U << 31 };
-
-	for (size_t i = 0; i < MAFS_ARRAY_SIZE(lengths); i++)
-		check_absurd_record(lengths[i], 1);
-	check_absurd_record(32, 2);
-	check_absurd_record(32, UINT32_MAX);
-}
-
 static void test_absurd_batch_lengths_are_torn(void **state)
 {
 	static const uint32_t lengths[] = { 0,
@@ -457,24 +285,6 @@ static void test_empty_live_slot_is_corruption(void **state)
 		t_replay(&damaged.memory->media);
 	assert_int_equal(replayed.result, -EUCLEAN);
 	assert_int_equal(replayed.fault.media_offset, 0);
-}
-
-static void test_switch_to_nowhere_is_corruption(void **state)
-{
-	_cleanup_damaged_ struct damaged damaged = make_log(3, 0);
-	struct mafs_entry entry = {
-		.type = MAFS_OMF_SWITCH,
-		.log_switch = { .slot = 1, .salt = 5, .offset = 144, 2 },
-	};
-
-	append_raw(&damaged, entry, 3, 5);
-	assert_result_of(&damaged, -EUCLEAN);
-	/* Round and round. */
-	entry.log_switch =
-		(struct mafs_entry_switch){ 0, damaged.sb.slots[0].salt,
-					    damaged.batch_offsets[0], 2 };
-	append_raw(&damaged, entry, 3, 5);
-	assert_result_of(&damaged, -EUCLEAN);
 }
 
 static void test_position_tells_where_the_record_stands(void **state)
@@ -517,18 +327,8 @@ int main(void)
 			test_torn_entry_before_stale_bytes_is_a_torn_tail),
 		cmocka_unit_test(
 			test_batch_image_inside_a_record_does_not_count),
-		cmocka_unit_test(test_sequence_backwards_is_a_protocol_error),
-		cmocka_unit_test(test_gap_in_the_sequence_is_corruption),
-		cmocka_unit_test(
-			test_batch_number_backwards_is_a_protocol_error),
-		cmocka_unit_test(test_gap_in_the_batch_numbers_is_corruption),
-		cmocka_unit_test(
-			test_checkpoint_records_in_the_tail_are_corruption),
-		cmocka_unit_test(test_unknown_record_type_is_not_supported),
-		cmocka_unit_test(test_absurd_record_lengths_are_corruption),
 		cmocka_unit_test(test_absurd_batch_lengths_are_torn),
 		cmocka_unit_test(test_empty_live_slot_is_corruption),
-		cmocka_unit_test(test_switch_to_nowhere_is_corruption),
 		cmocka_unit_test(test_position_tells_where_the_record_stands),
 	};
 
