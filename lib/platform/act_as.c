@@ -75,7 +75,9 @@ void mafs_act_as(uid_t fsuid, gid_t fsgid)
 		syscall(SYS_setfsgid, fsgid);
 	if (fsuid != ids.fsuid) {
 		syscall(SYS_setfsuid, fsuid);
-		raise_again();
+		/* Back to root the kernel raises them itself. */
+		if (fsuid != 0)
+			raise_again();
 	}
 	ids.fsuid = fsuid;
 	ids.fsgid = fsgid;
