@@ -61,9 +61,10 @@ static inline void mafs_mutex_unlockp(pthread_mutex_t **lock)
 /* Holds a mutex to the end of the scope. */
 #define MAFS_CONCAT_(a, b) a##b
 #define MAFS_CONCAT(a, b) MAFS_CONCAT_(a, b)
-#define mafs_guard(lockp)                                           \
-	_cleanup_(mafs_mutex_unlockp) pthread_mutex_t *MAFS_CONCAT( \
-		guard_, __LINE__) = (pthread_mutex_lock(lockp), (lockp))
+#define mafs_guard(lockp)                                     \
+	_cleanup_(mafs_mutex_unlockp) __attribute__((unused)) \
+	pthread_mutex_t *                                     \
+	MAFS_CONCAT(guard_, __LINE__) = (pthread_mutex_lock(lockp), (lockp))
 
 #define take_ptr(p)                           \
 	({                                    \

@@ -59,7 +59,7 @@ static int percent_of(const struct size_number *number, uint64_t whole_bytes,
 		return -ERANGE;
 	scaled = (unsigned __int128)number->whole * number->scale +
 		 number->fraction;
-	*ret_bytes = (uint64_t)(scaled * whole_bytes / (100 * number->scale));
+	*ret_bytes = (uint64_t)(scaled * whole_bytes / number->scale / 100);
 	return 0;
 }
 

@@ -212,7 +212,7 @@ static int complete_flip(struct mafs_log *log, const struct mafs_superblock *sb,
 	uint32_t slot = mafs_region_slot(log->region);
 	uint64_t from_salt = sb->slots[sb->live_slot].salt;
 	struct mafs_superblock next = *sb;
-	uint64_t first_seq;
+	uint64_t first_seq = 0;
 	int err;
 
 	err = read_first_batch(log->media, log->region, &log->salt, &first_seq,
