@@ -71,7 +71,7 @@ struct mafs_volume {
  *
  * volume->session is filled in, open, with the next number, but not stored;
  * its memory_uuid is the caller's to set, and its pid when it forks.
- * RUN/<uuid>/memory is made, for a mount.
+ * RUN/<uuid>/memory is made where memory will be a mount.
  *
  * Return: 0; -EBUSY: held, the fault names pid and host; -ENOENT, -ENOTDIR,
  * -EACCES, -EROFS with the fault saying which directory; -EUCLEAN:

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -179,10 +180,11 @@ static int open_runtime(struct opened *opened, struct mafs_fault *fault)
 	if (!volume->memory_path)
 		return -ENOMEM;
 	/* Where the memory is a mount, it needs a directory to be at. */
-	if (mkdirat(opened->runtime.fd, MEMORY_NAME, 0700) < 0 &&
+	if (mafs_have_capability(CAP_SYS_ADMIN) &&
+	    mkdirat(opened->runtime.fd, MEMORY_NAME, 0700) < 0 &&
 	    errno != EEXIST)
-		return mafs_fault_set(fault, -errno, "cannot make %s/%s: %m",
-				      volume->runtime_dir, MEMORY_NAME);
+		return mafs_fault_set(fault, -errno, "cannot make %s: %m",
+				      volume->memory_path);
 	return 0;
 }
 
