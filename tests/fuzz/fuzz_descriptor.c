@@ -4,6 +4,8 @@
 #include <mafs/descriptor.h>
 #include <string.h>
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	_cleanup_(mafs_descriptor_done) struct mafs_descriptor first = {},
