@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's state, shared by the files of daemon/core. No FUSE in here:
+ * daemon/fuse translates requests into the calls of ops.h.
+ *
+ * Lock order (docs/locking.md): file->io, inode->lock, then one of the leaves
+ * table.lock, names_lock, slots.lock, journal.lock, space.lock, queue.lock,
+ * pool.lock. Never two inode locks at once.
+ */
+#pragma once
+
+#include "admin.h"
+
+#include <mafs/cleanup.h>
+#include <mafs/diag.h>
+#include <mafs/extent.h>
+#include <mafs/hot.h>
+#include <mafs/identity.h>
+#include <mafs/log.h>
+#include <mafs/memory.h>
+#include <mafs/platform.h>
+#include <mafs/tier.h>
+#include <mafs/volume.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/statvfs.h>
+
+/* ---- what the kernel side offers to the core ---- */
+
+/**
+ * struct mafsd_kernel_ops - implemented by daemon/fuse, or by tests
+ *
+ * Context: any thread, also with an inode's lock held.
+ */
+struct mafsd_kernel_ops {
+	/* Registers @fd (may be O_PATH) as a passthrough backing file under
+	 * the present fsuid. Return: id > 0, -EPERM, -ELOOP, -errno. */
+	int (*backing_open)(void *context, int fd);
+	void (*backing_close)(void *context, int backing_id);
+	/* The kernel forgets attributes and ACLs, no pages. */
+	void (*inval_attr)(void *context, uint64_t nodeid);
+};
+
+/* ---- bounded descriptors ---- */
+
+/**
+ * struct mafsd_slot - one descriptor or memory file that may be closed to
+ * make room and is opened again on demand
+ *
+ * All fields under slots.lock.
+ */
+struct mafsd_slot {
+	struct mafsd_slot *prev, *next; /* LRU; unlinked: both NULL */
+	int fd; /* -1: not open */
+	struct mafs_memory_file *mem; /* instead of fd */
+	unsigned int n_pins;
+};
+
+struct mafsd_slots {
+	pthread_mutex_t lock;
+	struct mafsd_slot lru; /* list head; next = most recent */
+	size_t n_open;
+	size_t n_max;
+};
+
+/* ---- inodes ---- */
+
+enum mafsd_path {
+	MAFSD_CLOSED,
+	MAFSD_M, /* passthrough to memory; later writers: X */
+	MAFSD_D, /* passthrough to disk */
+	MAFSD_C, /* copy; its readers K where nothing can pass through */
+};
+
+enum mafsd_state {
+	MAFSD_COLD, /* no bytes in memory */
+	MAFSD_CLEAN,
+	MAFSD_DIRTY,
+	MAFSD_WRITING, /* dirty, `writing` is in the log */
+};
+
+struct mafsd_inode;
+
+/**
+ * struct mafsd_file - the data side of a regular file that is open or hot
+ *
+ * Under inode->lock but where it says otherwise. Reads and writes of bytes
+ * hold @io shared; what changes size or place holds it exclusively.
+ */
+struct mafsd_file {
+	struct mafsd_inode *inode;
+	pthread_rwlock_t io;
+
+	/* open */
+	enum mafsd_path path;
+	unsigned int n_open;
+	unsigned int n_writers;
+	int backing_id; /* 0: none */
+	int pin_id; /* backing id that keeps an unlinked inode; 0: none */
+	int pin_fd; /* the same by a descriptor; -1: none */
+	bool unlinked; /* no name left */
+	bool maybe_mapped; /* a passthrough writer closed; may be mapped on */
+	int64_t last_write_open_ms;
+
+	/* bytes in memory; id 0: none */
+	enum mafsd_state state;
+	uint64_t id;
+	struct mafs_map map;
+	struct mafsd_slot mem_slot; /* slots.lock */
+	bool stale; /* clean, but N may have changed: unusable as it is */
+	bool unverified; /* from an earlier daemon: look before first use */
+	bool no_holes; /* proven since the last change of size */
+	bool writing_logged;
+	bool drop_intent;
+	bool refs_inode; /* being hot holds a reference */
+	struct mafs_fingerprint fingerprint; /* of N */
+	struct timespec shown_ctime; /* zero: N's is shown */
+
+	/* N's descriptor for copies (slots.lock) */
+	struct mafsd_slot n_slot;
+
+	/* dirty: an optimisation of the running daemon only */
+	struct mafs_ranges dirty;
+	bool dirty_whole;
+	bool mapped_writer; /* X opened O_RDWR: stores go unseen */
+	uint64_t n_valid; /* N's bytes beyond this are superseded */
+	uint64_t gen; /* raised by each change of bytes */
+	uint64_t reserved_bytes; /* of N's free space */
+	uint64_t credit_bytes; /* allocated on N already */
+	int64_t dirty_since_ms;
+	int64_t due_ms; /* when write-back should begin */
+	bool wb_busy; /* one write-back at a time; wait on d->wb_cond */
+	unsigned int wb_attempts;
+	int wb_error; /* positive errno of the last attempt */
+	int64_t wb_first_failure_ms;
+	uint64_t wb_error_seq; /* raised by each error, for once per open */
+
+	/* queue.lock: the list of hot clean files or of dirty files */
+	struct mafsd_file *queue_prev, *queue_next;
+	struct mafsd_queue *queue;
+};
+
+/**
+ * struct mafsd_inode - a file, directory, ... that the kernel or we know
+ *
+ * Identity is fixed at birth. Small: a tree of a million files is a million
+ * of these.
+ */
+struct mafsd_inode {
+	uint64_t nodeid; /* table index + 1, generation << 32 */
+	struct mafsd_inode *hash_next; /* table.lock */
+	uint64_t nlookup; /* table.lock */
+	unsigned int refs; /* table.lock: children, hot file, work */
+	bool hashed; /* table.lock */
+
+	struct mafsd_inode *parent; /* names_lock; holds a reference */
+	char *name; /* names_lock; owned */
+
+	struct mafsd_slot path_slot; /* O_PATH; slots.lock */
+
+	pthread_mutex_t lock;
+	struct mafsd_file *file; /* lock */
+	uint32_t n_changes; /* lock: of content */
+	uint32_t k_seen; /* lock: of the page cache's content */
+	bool no_priv; /* lock: no setuid, setgid, capability to strip */
+
+	uint64_t hash;
+	uint64_t ino;
+	struct timespec btime;
+	mode_t type; /* S_IFMT bits */
+	int32_t handle_type;
+	uint8_t handle_len;
+	uint8_t handle[];
+};
+
+struct mafsd_table {
+	pthread_mutex_t lock;
+	struct mafsd_node {
+		struct mafsd_inode *inode;
+		uint32_t generation;
+		uint32_t next_free;
+	} * nodes;
+	size_t n_nodes, capacity;
+	uint32_t first_free; /* UINT32_MAX: none */
+	struct mafsd_inode **buckets;
+	size_t n_buckets;
+	size_t n_inodes;
+};
+
+/* ---- log and hot table ---- */
+
+struct mafsd_journal {
+	pthread_mutex_t lock; /* of table, next_id */
+	struct mafs_log *log;
+	struct mafs_hot_table *table;
+	uint64_t next_id;
+	atomic_size_t n_unclaimed; /* of an earlier daemon, not met yet */
+};
+
+/* ---- queues of files, oldest first ---- */
+
+struct mafsd_queue {
+	struct mafsd_file *first, *last;
+	size_t n;
+};
+
+struct mafsd_space {
+	pthread_mutex_t lock;
+	uint64_t reserved_bytes;
+	uint64_t available_bytes; /* of N, at @read_ms */
+	uint64_t margin_bytes;
+	int64_t read_ms;
+	struct statvfs cached; /* for statfs when N hangs */
+};
+
+struct mafsd_pool;
+
+struct mafsd_options {
+	const char *source;
+	const char *mountpoint;
+	struct mafs_memory_spec memory;
+	bool read_only;
+	int64_t writeback_after_ms; /* after the last close */
+	int64_t writeback_most_ms; /* at the latest */
+};
+
+struct mafsd {
+	struct mafsd_options options;
+	const struct mafsd_kernel_ops *kernel;
+	void *kernel_context;
+
+	struct mafs_volume *volume;
+	int n_fd; /* N's root, real descriptor; borrowed by all */
+	dev_t n_dev;
+	bool cloned; /* n_fd is on a private clone: no foreign mounts */
+	bool handles; /* N has handles, and we may open by them */
+	bool root; /* may act as others */
+	bool pass_m, pass_n; /* set when the kernel said so */
+	bool n_overlay;
+	struct mafs_uuid fs_id;
+
+	struct mafs_memory *memory;
+	const struct mafs_tier_ops *tier;
+	uint64_t memory_size_bytes;
+	uint64_t dirty_max_bytes;
+
+	struct mafsd_table table;
+	struct mafsd_inode *root_inode;
+	pthread_mutex_t names_lock;
+	struct mafsd_slots slots;
+	struct mafsd_journal journal;
+	struct mafsd_space space;
+	struct mafsd_pool *pool;
+
+	pthread_mutex_t queue_lock;
+	struct mafsd_queue dirty_queue; /* queue_lock */
+	struct mafsd_queue clean_queue; /* queue_lock */
+	pthread_cond_t wb_cond; /* with any inode->lock held */
+	pthread_mutex_t wb_lock; /* of wb_cond's users below */
+	pthread_cond_t wb_wake; /* wakes the write-back thread (wb_lock) */
+	bool wb_urgent; /* wb_lock */
+	bool stopping; /* wb_lock */
+	pthread_t wb_thread;
+	bool wb_running;
+	pthread_t recover_thread;
+	bool recover_running;
+
+	atomic_uint_fast64_t dirty_bytes;
+	atomic_uint_fast64_t hot_bytes;
+	atomic_uint_fast64_t n_hot, n_dirty, n_open;
+	atomic_uint_fast64_t n_spilled, n_evicted, n_promoted;
+	atomic_uint_fast64_t n_written_back, n_recovered;
+	atomic_uint_fast64_t n_conflicts, n_lost_found;
+	atomic_uint_fast64_t upcalls[MAFSD_N_UPCALLS];
+	bool io_uring;
+	int64_t started_ms;
+};
+
+int64_t mafsd_now_ms(void);

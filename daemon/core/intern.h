@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of daemon/core call in each other, by file. */
+#pragma once
+
+#include "ops.h"
+
+/* ---- table.c: inodes by node id and by identity ---- */
+
+int mafsd_table_init(struct mafsd *d);
+void mafsd_table_done(struct mafsd *d);
+/* Borrowed; NULL for a node id that is not known. */
+struct mafsd_inode *mafsd_inode_by_id(struct mafsd *d, uint64_t nodeid);
+/* Finds or makes the inode of an open descriptor; takes one lookup (as the
+ * kernel counts them) or, with @as_ref, one reference. */
+int mafsd_inode_of(struct mafsd *d, int fd, const struct stat *st, bool as_ref,
+		   struct mafsd_inode **ret);
+/* Known already? Takes a reference. NULL: no. */
+struct mafsd_inode *mafsd_inode_find(struct mafsd *d,
+				     const struct mafs_handle *handle,
+				     uint64_t ino);
+struct mafsd_inode *mafsd_inode_ref(struct mafsd *d, struct mafsd_inode *inode);
+void mafsd_inode_unref(struct mafsd *d, struct mafsd_inode *inode);
+void mafsd_inode_forget(struct mafsd *d, struct mafsd_inode *inode, uint64_t n);
+/* No name is left: the identity may come back as another file. */
+void mafsd_inode_unhash(struct mafsd *d, struct mafsd_inode *inode);
+void mafsd_inode_handle(const struct mafsd_inode *inode,
+			struct mafs_handle *ret);
+void mafsd_inode_identity(struct mafsd *d, const struct mafsd_inode *inode,
+			  struct mafs_identity *ret);
+
+/* ---- slots.c: bounded descriptors ---- */
+
+void mafsd_slots_init(struct mafsd_slots *slots, size_t n_max);
+void mafsd_slots_done(struct mafsd_slots *slots);
+void mafsd_slot_init(struct mafsd_slot *slot);
+/* true and pinned when it is open. */
+bool mafsd_slot_pin(struct mafsd_slots *slots, struct mafsd_slot *slot);
+/* Fills a slot and pins it; when another thread was first, its own stays and
+ * the offered one is closed. */
+void mafsd_slot_fill(struct mafsd_slots *slots, struct mafsd_slot *slot, int fd,
+		     struct mafs_memory_file *mem);
+void mafsd_slot_unpin(struct mafsd_slots *slots, struct mafsd_slot *slot);
+/* Closes it. Return: false when it is pinned. */
+bool mafsd_slot_close(struct mafsd_slots *slots, struct mafsd_slot *slot);
+
+/* ---- names.c: where an inode is ---- */
+
+/* O_PATH descriptor, pinned in inode->path_slot. Return: fd or -errno. */
+int mafsd_path_get(struct mafsd *d, struct mafsd_inode *inode);
+void mafsd_path_put(struct mafsd *d, struct mafsd_inode *inode);
+/* Opens N's file anew (never O_PATH kept): the caller closes it. */
+int mafsd_n_open(struct mafsd *d, struct mafsd_inode *inode, int flags);
+void mafsd_name_set(struct mafsd *d, struct mafsd_inode *inode,
+		    struct mafsd_inode *parent, const char *name);
+/* Forgets (parent, name) if it is still the one. */
+void mafsd_name_unset(struct mafsd *d, struct mafsd_inode *inode,
+		      struct mafsd_inode *parent, const char *name);
+/* Path from the root; "?" in front when it is not known whole. */
+void mafsd_path_to_text(struct mafsd *d, struct mafsd_inode *inode, char *ret,
+			size_t len);
+void mafsd_hint_of(struct mafsd *d, struct mafsd_inode *inode,
+		   struct mafs_hint *ret);
+bool mafsd_name_hidden(struct mafsd *d, const struct mafsd_inode *parent,
+		       const char *name);
+/* /proc/self/fd/FD, for calls that have no at() form. */
+#define MAFSD_PROC_LEN 32
+void mafsd_proc_path(int fd, char ret[static MAFSD_PROC_LEN]);
+/* Walks a path below the root. Takes a reference. */
+int mafsd_resolve(struct mafsd *d, const char *path, struct mafsd_inode **ret);
+
+/* ---- attr.c ---- */
+
+/* With the memory file's size and times where they count.
+ * Context: inode->lock held. */
+int mafsd_stat_locked(struct mafsd *d, struct mafsd_inode *inode,
+		      struct stat *ret, bool *ret_volatile);
+int mafsd_stat_n(struct mafsd *d, struct mafsd_inode *inode, struct stat *ret);
+
+/* ---- priv.c ---- */
+
+/* Strips setuid, setgid (with group execute) and security.capability from
+ * N's file when @caller is a stranger. Context: inode->lock held. */
+void mafsd_priv_strip(struct mafsd *d, struct mafsd_inode *inode,
+		      const struct mafsd_caller *caller);
+/* A mode or capability was set: look again. */
+void mafsd_priv_changed(struct mafsd_inode *inode);
+
+/* ---- journal.c ---- */
+
+int mafsd_journal_open(struct mafsd *d, bool recover, struct mafs_fault *fault);
+void mafsd_journal_close(struct mafsd *d);
+uint64_t mafsd_journal_new_id(struct mafsd *d);
+int mafsd_journal_append(struct mafsd *d, const struct mafs_entry *entry);
+int mafsd_journal_id(struct mafsd *d, enum mafs_omf_type type, uint64_t id);
+/* A checkpoint if one is due. Context: no locks. */
+void mafsd_journal_tend(struct mafsd *d);
+/* An entry of an earlier daemon with this identity: copied, claimed. */
+bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,
+			 struct mafs_hot *ret);
+
+/* ---- hotfile.c: an inode's bytes in memory ---- */
+
+/* inode->file, made when there is none. Context: inode->lock held. */
+struct mafsd_file *mafsd_file_get(struct mafsd_inode *inode);
+/* Frees inode->file when nothing needs it. Context: inode->lock held. */
+void mafsd_file_put(struct mafsd *d, struct mafsd_inode *inode);
+/* Takes over what an earlier daemon left for a new inode. */
+int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
+		    const struct stat *st);
+/* The memory file, pinned. Context: file stays (open, hot or locked). */
+int mafsd_mem_get(struct mafsd *d, struct mafsd_file *file,
+		  struct mafs_memory_file **ret);
+void mafsd_mem_put(struct mafsd *d, struct mafsd_file *file);
+/* An empty memory file that supersedes N's content; logged dirty. @st: N's.
+ * Context: inode->lock held. */
+int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
+		   const struct stat *st);
+/* Logged dirty before the first byte changes. Context: inode->lock held. */
+int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode);
+/* The `map` entry as it stands now. Context: inode->lock held. */
+int mafsd_hot_log_map(struct mafsd *d, struct mafsd_inode *inode,
+		      uint32_t flags);
+/* Logs `drop`, then frees the memory. Context: inode->lock held. */
+int mafsd_hot_drop(struct mafsd *d, struct mafsd_inode *inode);
+/* Is the clean copy still N's content? Drops it when not; what an earlier
+ * daemon left is looked at. Context: inode->lock held, closed. */
+int mafsd_hot_verify(struct mafsd *d, struct mafsd_inode *inode);
+/* Is the memory file in use by others? Context: inode->lock held. */
+enum mafs_use mafsd_mem_use(struct mafsd *d, struct mafsd_file *file,
+			    bool may_block);
+/* Is N's file in use by others? Context: inode->lock held. */
+enum mafs_use mafsd_n_use(struct mafsd *d, struct mafsd_inode *inode,
+			  bool may_block);
+static inline bool mafsd_is_dirty(const struct mafsd_file *file)
+{
+	return file->state >= MAFSD_DIRTY;
+}
+static inline bool mafsd_in_memory(const struct mafsd_file *file)
+{
+	return file->state != MAFSD_COLD;
+}
+
+/* ---- queue.c: which file is next ---- */
+
+void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file,
+		       int64_t due_ms);
+void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file);
+void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file);
+/* Oldest first, with an inode reference each; at most @n_max.
+ * @due_by_ms: only dirty files due by then; INT64_MAX: all. */
+size_t mafsd_queue_take_dirty(struct mafsd *d, int64_t due_by_ms,
+			      struct mafsd_inode **ret, size_t n_max,
+			      int64_t *ret_next_due_ms);
+size_t mafsd_queue_take_clean(struct mafsd *d, struct mafsd_inode **ret,
+			      size_t n_max);
+void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,
+			 uint64_t before, uint64_t after);
+
+/* ---- space.c: reservation on N, room in memory ---- */
+
+void mafsd_space_init(struct mafsd *d);
+/* Context: inode->lock held. Return: 0, -ENOSPC. */
+int mafsd_space_reserve(struct mafsd *d, struct mafsd_file *file,
+			uint64_t start, uint64_t end, bool fresh);
+/* Recounts a file's reservation from its dirty ranges.
+ * Context: inode->lock held. */
+void mafsd_space_settle(struct mafsd *d, struct mafsd_file *file);
+/* Evicts until about @bytes are free. Blocks; no locks held.
+ * Return: 0: something was freed; -ENOSPC: nothing could be. */
+int mafsd_space_make_room(struct mafsd *d, uint64_t bytes);
+
+/* ---- move.c: evict, promote ---- */
+
+/* Return: 0; -EBUSY (open, mapped, dirty); -errno. No locks held. */
+int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode);
+int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode);
+
+/* ---- writeback.c ---- */
+
+/**
+ * mafsd_write_back() - make one file clean
+ * @durable: flush it, and log `clean` when nothing came in between
+ *
+ * Blocks; no locks held. Return: 0 (also: was clean, or changed meanwhile),
+ * -errno.
+ */
+int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable);
+/* Many, with one flush of the file system where that is cheaper.
+ * Return: the first error. */
+int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
+			   size_t n);
+/* Copies what is dirty down under @file->io held exclusively, unflushed.
+ * For spill. */
+int mafsd_copy_down(struct mafsd *d, struct mafsd_inode *inode);
+int mafsd_write_back_start(struct mafsd *d);
+void mafsd_write_back_stop(struct mafsd *d);
+void mafsd_write_back_kick(struct mafsd *d);
+/* All that is dirty now. Return: the first error. */
+int mafsd_write_back_all(struct mafsd *d);
+
+/* ---- io.c ---- */
+
+/* Memory is full: go on at N. Blocks; no locks held. */
+int mafsd_spill(struct mafsd *d, struct mafsd_inode *inode);
+/* Changes the size wherever the bytes are. Context: file->io held
+ * exclusively and inode->lock held. */
+int mafsd_resize_locked(struct mafsd *d, struct mafsd_inode *inode,
+			uint64_t size);
+/* N's descriptor for copies, pinned. */
+int mafsd_n_get(struct mafsd *d, struct mafsd_file *file);
+void mafsd_n_put(struct mafsd *d, struct mafsd_file *file);
+/* Acts as the owner of N's file, so that its reserve and quota count. */
+void mafsd_act_as_owner(struct mafsd *d, const struct stat *st);
+
+/* ---- recover.c ---- */
+
+int mafsd_recover_start(struct mafsd *d);
+void mafsd_recover_stop(struct mafsd *d);
+/* Everything left by an earlier daemon has been met. Blocks. */
+int mafsd_recover_all(struct mafsd *d);
+
+/* ---- pool.c ---- */
+
+int mafsd_pool_start(struct mafsd *d);
+void mafsd_pool_stop(struct mafsd *d);
