@@ -96,8 +96,11 @@ struct mafsd_file {
 
 	/* open */
 	enum mafsd_path path;
+	unsigned int n_pins; /* keeps the file without an open */
 	unsigned int n_open;
 	unsigned int n_writers;
+	bool on_n; /* open as C, and its bytes are N's */
+	bool move_cancel; /* an open came while it was promoted */
 	int backing_id; /* 0: none */
 	int pin_id; /* backing id that keeps an unlinked inode; 0: none */
 	int pin_fd; /* the same by a descriptor; -1: none */
@@ -132,7 +135,9 @@ struct mafsd_file {
 	uint64_t credit_bytes; /* allocated on N already */
 	int64_t dirty_since_ms;
 	int64_t due_ms; /* when write-back should begin */
-	bool wb_busy; /* one write-back at a time; wait on d->wb_cond */
+	bool wb_busy; /* one write-back at a time */
+	bool wb_drop; /* dropped when the write-back ends */
+	pthread_cond_t wb_done; /* wb_busy went (inode->lock) */
 	unsigned int wb_attempts;
 	int wb_error; /* positive errno of the last attempt */
 	int64_t wb_first_failure_ms;
@@ -240,6 +245,8 @@ struct mafsd {
 	bool root; /* may act as others */
 	bool pass_m, pass_n; /* set when the kernel said so */
 	bool n_overlay;
+	bool names_by_log; /* N's fsync of a file carries its name */
+	size_t batch_max; /* files in one round of write-back */
 	struct mafs_uuid fs_id;
 
 	struct mafs_memory *memory;
@@ -258,13 +265,14 @@ struct mafsd {
 	pthread_mutex_t queue_lock;
 	struct mafsd_queue dirty_queue; /* queue_lock */
 	struct mafsd_queue clean_queue; /* queue_lock */
-	pthread_cond_t wb_cond; /* with any inode->lock held */
-	pthread_mutex_t wb_lock; /* of wb_cond's users below */
+	pthread_mutex_t wb_lock;
 	pthread_cond_t wb_wake; /* wakes the write-back thread (wb_lock) */
+	pthread_cond_t wb_round; /* a round of write-back ended (wb_lock) */
 	bool wb_urgent; /* wb_lock */
 	bool stopping; /* wb_lock */
 	pthread_t wb_thread;
 	bool wb_running;
+	atomic_bool recover_stop;
 	pthread_t recover_thread;
 	bool recover_running;
 

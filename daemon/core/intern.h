@@ -104,6 +104,11 @@ bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,
 struct mafsd_file *mafsd_file_get(struct mafsd_inode *inode);
 /* Frees inode->file when nothing needs it. Context: inode->lock held. */
 void mafsd_file_put(struct mafsd *d, struct mafsd_inode *inode);
+/* Keeps inode->file beside opens; NULL when there is none and not @make.
+ * Context: no locks held. */
+struct mafsd_file *mafsd_file_pin(struct mafsd *d, struct mafsd_inode *inode,
+				  bool make);
+void mafsd_file_unpin(struct mafsd *d, struct mafsd_inode *inode);
 /* Takes over what an earlier daemon left for a new inode. */
 int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 		    const struct stat *st);
@@ -120,7 +125,8 @@ int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode);
 /* The `map` entry as it stands now. Context: inode->lock held. */
 int mafsd_hot_log_map(struct mafsd *d, struct mafsd_inode *inode,
 		      uint32_t flags);
-/* Logs `drop`, then frees the memory. Context: inode->lock held. */
+/* Logs `drop`, then frees the memory; at the end of a running write-back if
+ * there is one. Context: inode->lock held, @inode referenced. */
 int mafsd_hot_drop(struct mafsd *d, struct mafsd_inode *inode);
 /* Is the clean copy still N's content? Drops it when not; what an earlier
  * daemon left is looked at. Context: inode->lock held, closed. */
