@@ -127,10 +127,13 @@ struct mafsd_file {
 
 	/* dirty: an optimisation of the running daemon only */
 	struct mafs_ranges dirty;
+	uint64_t dirty_bytes; /* of the ranges */
+	uint32_t dirty_grain; /* 0: exact */
 	bool dirty_whole;
 	bool mapped_writer; /* X opened O_RDWR: stores go unseen */
 	uint64_t n_valid; /* N's bytes beyond this are superseded */
 	uint64_t gen; /* raised by each change of bytes */
+	uint64_t wb_bytes; /* taken by the running write-back */
 	uint64_t reserved_bytes; /* of N's free space */
 	uint64_t credit_bytes; /* allocated on N already */
 	int64_t dirty_since_ms;

@@ -75,6 +75,16 @@ int mafsd_resolve(struct mafsd *d, const char *path, struct mafsd_inode **ret);
 int mafsd_stat_locked(struct mafsd *d, struct mafsd_inode *inode,
 		      struct stat *ret, bool *ret_volatile);
 int mafsd_stat_n(struct mafsd *d, struct mafsd_inode *inode, struct stat *ret);
+/* After an own change of N's inode (mode, owner, links, xattrs) that is not one
+ * of its bytes: a clean copy stays valid. Context: inode->lock held. */
+void mafsd_attr_touched(struct mafsd *d, struct mafsd_inode *inode);
+
+/* ---- make.c ---- */
+
+/* mknod of a regular file: one lookup, or -EEXIST. */
+int mafsd_make_regular(struct mafsd *d, const struct mafsd_caller *caller,
+		       uint64_t parent, const char *name, mode_t mode,
+		       struct mafsd_entry *ret);
 
 /* ---- priv.c ---- */
 
@@ -146,6 +156,21 @@ static inline bool mafsd_in_memory(const struct mafsd_file *file)
 	return file->state != MAFSD_COLD;
 }
 
+/* ---- dirty.c: which bytes are dirty; under inode->lock ---- */
+
+void mafsd_dirty_add(struct mafsd *d, struct mafsd_file *file, uint64_t start,
+		     uint64_t end);
+/* Nothing beyond @size is any more. */
+void mafsd_dirty_cut(struct mafsd *d, struct mafsd_file *file, uint64_t size);
+void mafsd_dirty_take(struct mafsd *d, struct mafsd_file *file,
+		      struct mafs_ranges *ret);
+void mafsd_dirty_give_back(struct mafsd *d, struct mafsd_file *file,
+			   const struct mafs_ranges *ranges);
+void mafsd_dirty_clear(struct mafsd *d, struct mafsd_file *file);
+/* Dirty bytes if [start, end) were dirty as well. */
+uint64_t mafsd_dirty_would_be(const struct mafsd_file *file, uint64_t start,
+			      uint64_t end);
+
 /* ---- queue.c: which file is next ---- */
 
 void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file,
@@ -192,9 +217,10 @@ int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode);
  */
 int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable);
 /* Many, with one flush of the file system where that is cheaper.
+ * @wait: also for what another thread is writing back just now.
  * Return: the first error. */
 int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
-			   size_t n);
+			   size_t n, bool wait);
 /* Copies what is dirty down under @file->io held exclusively, unflushed.
  * For spill. */
 int mafsd_copy_down(struct mafsd *d, struct mafsd_inode *inode);
@@ -219,6 +245,13 @@ void mafsd_n_put(struct mafsd *d, struct mafsd_file *file);
 void mafsd_act_as_owner(struct mafsd *d, const struct stat *st);
 
 /* ---- recover.c ---- */
+
+/* N changed while the volume was not mounted: the memory copy is to be kept
+ * beside it. Takes @hot's map over. */
+int mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot);
+/* Frees clean copies of an earlier daemon that nobody has met.
+ * Return: how many. */
+size_t mafsd_recover_drop_unmet(struct mafsd *d);
 
 int mafsd_recover_start(struct mafsd *d);
 void mafsd_recover_stop(struct mafsd *d);

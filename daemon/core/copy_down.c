@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One file's way down: what is dirty is taken (begin), copied to N (copy), N's
+ * size and times are set (seal), and after a flush the file is clean (end).
+ *
+ * Order on N and in the log: `writing`; data and zeros in place; where N is to
+ * be cut a flush; size; times; flush; `clean`. From `writing` to `clean`
+ * memory wins after a crash. A write that comes in between raises file->gen:
+ * the file then stays dirty, and what was taken and failed is given back.
+ */
+#include "copy_down.h"
+
+#define CHUNK (1U << 20)
+#define BACKOFF_MAX_MS 30000
+
+/* ---- begin ---- */
+
+static void take_dirty(struct mafsd *d, struct mafsd_file *file,
+		       struct mafsd_copy *copy)
+{
+	file->wb_bytes = file->dirty_bytes;
+	mafsd_dirty_take(d, file, &copy->ranges);
+	copy->n_valid = file->n_valid;
+	file->n_valid = UINT64_MAX;
+	copy->whole = file->dirty_whole || file->mapped_writer;
+	file->dirty_whole = false;
+	copy->gen = file->gen;
+	copy->id = file->id;
+}
+
+static void give_back(struct mafsd *d, struct mafsd_file *file,
+		      struct mafsd_copy *copy)
+{
+	mafsd_dirty_give_back(d, file, &copy->ranges);
+	file->dirty_whole |= copy->whole;
+	if (copy->n_valid < file->n_valid)
+		file->n_valid = copy->n_valid;
+}
+
+/* Return: 1: begun; 0: nothing to do; -EBUSY: another is at it. */
+static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
+			struct mafsd_copy *copy)
+{
+	struct mafsd_file *file = inode->file;
+	int r;
+
+	while (file && file->wb_busy) {
+		if (!wait)
+			return -EBUSY;
+		pthread_cond_wait(&file->wb_done, &inode->lock);
+		file = inode->file;
+	}
+	if (!file || !mafsd_is_dirty(file))
+		return 0;
+	if (file->unlinked) { /* its bytes go with its last close */
+		mafsd_queue_remove(d, file);
+		return 0;
+	}
+	if (!file->writing_logged) {
+		r = mafsd_journal_id(d, MAFS_OMF_WRITING, file->id);
+		if (r < 0)
+			return r;
+		file->writing_logged = true;
+	}
+	file->state = MAFSD_WRITING;
+	file->wb_busy = true;
+	take_dirty(d, file, copy);
+	return 1;
+}
+
+int mafsd_copy_begin(struct mafsd *d, struct mafsd_inode *inode, bool wait,
+		     struct mafsd_copy *ret)
+{
+	struct mafsd_copy copy = { .inode = inode, .n_fd = -1 };
+	int r;
+
+	pthread_mutex_lock(&inode->lock);
+	r = begin_locked(d, inode, wait, &copy);
+	pthread_mutex_unlock(&inode->lock);
+	if (r <= 0)
+		return r;
+	mafsd_inode_ref(d, inode);
+	*ret = copy;
+	return 1;
+}
+
+/* ---- copy ---- */
+
+static int copy_data(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
+		     uint64_t end)
+{
+	ssize_t n;
+	int r;
+
+	while (start < end) {
+		size_t want = end - start < CHUNK ? (size_t)(end - start) :
+						    CHUNK;
+
+		n = d->memory->ops->pread(copy->mem, copy->bytes, want, start);
+		if (n <= 0)
+			return (int)n; /* cut meanwhile: it is dirty again */
+		r = d->tier->pwrite(copy->n_fd, copy->bytes, (size_t)n, start);
+		if (r < 0)
+			return r;
+		start += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Data is copied, holes are zeros where N had bytes. */
+static int copy_range(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
+		      uint64_t end)
+{
+	const struct mafs_memory_ops *ops = d->memory->ops;
+	uint64_t data, hole;
+	off_t at;
+	int r;
+
+	while (start < end) {
+		at = ops->seek(copy->mem, (off_t)start, SEEK_DATA);
+		if (at < 0 && at != -ENXIO)
+			return (int)at;
+		data = at < 0 || (uint64_t)at > end ? end : (uint64_t)at;
+		if (data > start && start < copy->n_size) {
+			hole = data < copy->n_size ? data : copy->n_size;
+			r = d->tier->zero(copy->n_fd, start, hole - start);
+			if (r < 0)
+				return r;
+		}
+		if (data >= end)
+			return 0;
+		at = ops->seek(copy->mem, (off_t)data, SEEK_HOLE);
+		if (at < 0)
+			return at == -ENXIO ? 0 : (int)at;
+		hole = (uint64_t)at > end ? end : (uint64_t)at;
+		r = copy_data(d, copy, data, hole);
+		if (r < 0)
+			return r;
+		start = hole;
+	}
+	return 0;
+}
+
+static int copy_ranges(struct mafsd *d, struct mafsd_copy *copy)
+{
+	uint64_t size = (uint64_t)copy->mem_st.st_size;
+	uint64_t end;
+	size_t i;
+	int r;
+
+	if (copy->whole)
+		return copy_range(d, copy, 0, size);
+	for (i = 0; i < copy->ranges.n_ranges; i++) {
+		const struct mafs_range *range = &copy->ranges.ranges[i];
+
+		end = range->end < size ? range->end : size;
+		if (range->start >= end)
+			continue;
+		r = copy_range(d, copy, range->start, end);
+		if (r < 0)
+			return r;
+	}
+	/* N's bytes behind n_valid are superseded: zeros or data by now. */
+	end = copy->n_size < size ? copy->n_size : size;
+	if (copy->n_valid < end)
+		return copy_range(d, copy, copy->n_valid, end);
+	return 0;
+}
+
+static int open_both(struct mafsd *d, struct mafsd_copy *copy)
+{
+	struct mafsd_file *file = copy->inode->file;
+	int r;
+
+	r = mafsd_mem_get(d, file, &copy->mem);
+	if (r < 0)
+		return r;
+	copy->mem_pinned = true;
+	copy->n_fd = mafsd_n_open(d, copy->inode, O_RDWR);
+	if (copy->n_fd < 0)
+		return copy->n_fd;
+	r = d->tier->stat(copy->n_fd, &copy->n_st);
+	if (r < 0)
+		return r;
+	copy->n_size = (uint64_t)copy->n_st.st_size;
+	return d->memory->ops->stat(copy->mem, &copy->mem_st);
+}
+
+int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy)
+{
+	int r;
+
+	copy->bytes = malloc(CHUNK);
+	if (!copy->bytes)
+		return -ENOMEM;
+	r = open_both(d, copy);
+	if (r < 0)
+		goto out;
+	mafsd_act_as_owner(d, &copy->n_st);
+	r = copy_ranges(d, copy);
+	mafs_act_as_self();
+	copy->cuts = copy->mem_st.st_size < copy->n_st.st_size;
+out:
+	free(take_ptr(copy->bytes));
+	return r;
+}
+
+/* ---- seal ---- */
+
+int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
+{
+	struct timespec times[2];
+	int r;
+
+	/* Sizes and times of now: a later change raised gen anyway. */
+	times[0] = copy->mem_st.st_atim;
+	times[1] = copy->mem_st.st_mtim;
+	mafsd_act_as_owner(d, &copy->n_st);
+	r = d->tier->truncate(copy->n_fd, (uint64_t)copy->mem_st.st_size);
+	mafs_act_as_self();
+	if (r < 0)
+		return r;
+	return d->tier->set_times(copy->n_fd, times);
+}
+
+/* ---- end ---- */
+
+static void become_clean(struct mafsd *d, struct mafsd_file *file,
+			 const struct stat *st)
+{
+	struct mafs_entry entry = {
+		.type = MAFS_OMF_CLEAN,
+		.clean = { .id = file->id, .shown_ctime = file->shown_ctime },
+	};
+
+	mafs_fingerprint_of(st, &entry.clean.fingerprint);
+	if (mafsd_journal_append(d, &entry) < 0)
+		return; /* stays as it is: memory wins */
+	file->fingerprint = entry.clean.fingerprint;
+	file->state = MAFSD_CLEAN;
+	file->writing_logged = false;
+	file->wb_attempts = 0;
+	file->wb_error = 0;
+	file->wb_first_failure_ms = 0;
+	atomic_fetch_add(&d->n_written_back, 1);
+	mafsd_queue_clean(d, file);
+}
+
+static void note_failure(struct mafsd *d, struct mafsd_file *file, int error)
+{
+	int64_t now = mafsd_now_ms(), backoff;
+	unsigned int n = file->wb_attempts < 6 ? file->wb_attempts : 6;
+
+	backoff = 500LL << n;
+	if (backoff > BACKOFF_MAX_MS)
+		backoff = BACKOFF_MAX_MS;
+	if (file->wb_attempts++ == 0)
+		file->wb_first_failure_ms = now;
+	file->wb_error = -error;
+	file->wb_error_seq++;
+	mafsd_queue_dirty(d, file, now + backoff);
+}
+
+/* A program that mapped the memory file for writing may go on storing. */
+static bool still_mapped(struct mafsd *d, struct mafsd_file *file)
+{
+	if (!file->mapped_writer)
+		return false;
+	if (file->path == MAFSD_M && file->n_writers > 0)
+		return true;
+	if (file->path == MAFSD_M ||
+	    mafsd_mem_use(d, file, false) != MAFS_USE_NONE)
+		return true;
+	/* Stores before this moment may have come behind the copy. */
+	file->mapped_writer = false;
+	return true;
+}
+
+static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
+		       bool flushed)
+{
+	struct mafsd_file *file = copy->inode->file;
+	struct stat st;
+
+	file->wb_busy = false;
+	file->wb_bytes = 0;
+	pthread_cond_broadcast(&file->wb_done);
+	if (error < 0)
+		give_back(d, file, copy);
+	if (file->wb_drop) {
+		mafsd_hot_drop(d, copy->inode);
+		return;
+	}
+	if (error < 0) {
+		note_failure(d, file, error);
+		return;
+	}
+	if (still_mapped(d, file)) {
+		file->dirty_whole = true;
+		mafsd_queue_dirty(
+			d, file, mafsd_now_ms() + d->options.writeback_most_ms);
+		return;
+	}
+	if (!flushed || file->gen != copy->gen) {
+		if (file->gen == copy->gen)
+			give_back(d, file, copy);
+		mafsd_queue_dirty(d, file,
+				  mafsd_now_ms() +
+					  d->options.writeback_after_ms);
+		mafsd_space_settle(d, file);
+		return;
+	}
+	if (d->tier->stat(copy->n_fd, &st) == 0) {
+		become_clean(d, file, &st);
+		mafsd_space_settle(d, file);
+	}
+}
+
+void mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
+		    bool flushed)
+{
+	struct mafsd_inode *inode = copy->inode;
+
+	if (copy->mem_pinned)
+		mafsd_mem_put(d, inode->file);
+	/* A closed file's memory must have no descriptor of ours when it is
+	 * looked at for users; the slot is closed by whoever looks. */
+	pthread_mutex_lock(&inode->lock);
+	end_locked(d, copy, error, flushed);
+	mafsd_file_put(d, inode);
+	pthread_mutex_unlock(&inode->lock);
+	mafs_closep(&copy->n_fd);
+	mafs_ranges_done(&copy->ranges);
+	mafsd_inode_unref(d, inode);
+}

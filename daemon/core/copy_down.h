@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One file's way down, step by step (copy_down.c). */
+#pragma once
+
+#include "intern.h"
+
+/**
+ * struct mafsd_copy - what was taken from a dirty file
+ *
+ * Belongs to the thread that began it; holds file->wb_busy and a reference.
+ */
+struct mafsd_copy {
+	struct mafsd_inode *inode;
+	struct mafs_memory_file *mem;
+	bool mem_pinned;
+	int n_fd;
+	uint8_t *bytes;
+	struct mafs_ranges ranges;
+	uint64_t n_valid;
+	bool whole;
+	uint64_t gen, id;
+	uint64_t n_size; /* N's, before */
+	struct stat n_st, mem_st;
+	bool cuts; /* N's file becomes shorter: flush before */
+	int error;
+};
+
+/* Return: 1: begun, end it; 0: nothing is dirty; -EBUSY without @wait. */
+int mafsd_copy_begin(struct mafsd *d, struct mafsd_inode *inode, bool wait,
+		     struct mafsd_copy *ret);
+int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy);
+int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy);
+/* @flushed: a flush after the last store returned 0. */
+void mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
+		    bool flushed);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal: the metadata log and the hot table that stands for its live
+ * state. Invariant: the table is changed before the log is appended to, so a
+ * checkpoint never misses what was appended before it began (log.h). Order of
+ * the entries of one file: its inode's lock, held by every caller.
+ */
+#include "intern.h"
+
+#include <string.h>
+
+static int format(struct mafsd *d, struct mafs_fault *fault)
+{
+	struct mafs_superblock sb = {
+		.incompat = MAFS_OMF_INCOMPAT_TIERED,
+		.fs_uuid = d->volume->uuid,
+		.device_size_bytes = d->options.memory.size_bytes,
+		.master_boot = d->volume->session.boot_id,
+		.master_epoch = 1,
+		.session = d->volume->session.number,
+	};
+
+	mafs_uuid_generate(&sb.device_uuid);
+	mafs_uuid_generate(&sb.master_instance);
+	return mafs_log_format(&d->memory->media, &sb, fault);
+}
+
+int mafsd_journal_open(struct mafsd *d, bool recover, struct mafs_fault *fault)
+{
+	struct mafsd_journal *journal = &d->journal;
+	struct mafs_log_position end;
+	struct mafs_superblock sb;
+	int r;
+
+	journal->table = mafs_hot_table_new();
+	if (!journal->table)
+		return -ENOMEM;
+	if (!recover) {
+		r = format(d, fault);
+		if (r < 0)
+			return r;
+	}
+	r = mafs_replay(&d->memory->media, &mafs_hot_replay_ops, journal->table,
+			&sb, &end, fault);
+	if (r < 0)
+		return r;
+	if (!mafs_uuid_equal(&sb.fs_uuid, &d->volume->uuid))
+		return mafs_fault_set(fault, -EUCLEAN,
+				      "the memory belongs to another volume");
+	r = mafs_log_open(&d->memory->media, &sb, &end, &journal->log, fault);
+	if (r < 0)
+		return r;
+	d->volume->session.memory_uuid = sb.device_uuid;
+	journal->next_id = mafs_hot_max_id(journal->table) + 1;
+	atomic_store(&journal->n_unclaimed, mafs_hot_count(journal->table));
+	return 0;
+}
+
+void mafsd_journal_close(struct mafsd *d)
+{
+	if (d->journal.log)
+		mafs_log_close(take_ptr(d->journal.log));
+	if (d->journal.table)
+		mafs_hot_table_free(take_ptr(d->journal.table));
+}
+
+uint64_t mafsd_journal_new_id(struct mafsd *d)
+{
+	mafs_guard(&d->journal.lock);
+
+	return d->journal.next_id++;
+}
+
+int mafsd_journal_append(struct mafsd *d, const struct mafs_entry *entry)
+{
+	struct mafsd_journal *journal = &d->journal;
+	struct mafs_hot *hot;
+	int r;
+
+	pthread_mutex_lock(&journal->lock);
+	r = mafs_hot_apply(journal->table, entry);
+	if (r == 0 && entry->type == MAFS_OMF_MAP) {
+		hot = mafs_hot_find(journal->table, entry->map.id);
+		if (hot)
+			hot->claimed = true;
+	}
+	pthread_mutex_unlock(&journal->lock);
+	if (r < 0)
+		return r;
+	return mafs_log_append(journal->log, entry, 1, NULL);
+}
+
+int mafsd_journal_id(struct mafsd *d, enum mafs_omf_type type, uint64_t id)
+{
+	struct mafs_entry entry = { .type = type, .id = { .id = id } };
+
+	return mafsd_journal_append(d, &entry);
+}
+
+struct live {
+	mafs_log_emit_fn *emit;
+	void *context;
+};
+
+static int emit_hot(void *context, struct mafs_hot *hot)
+{
+	struct live *live = context;
+	struct mafs_entry entry = { 0 };
+
+	mafs_hot_to_entry(hot, &entry);
+	return live->emit(live->context, &entry);
+}
+
+static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
+{
+	struct mafsd *d = context;
+	struct live live = { .emit = emit, .context = emit_context };
+	mafs_guard(&d->journal.lock);
+
+	return mafs_hot_visit(d->journal.table, emit_hot, &live);
+}
+
+void mafsd_journal_tend(struct mafsd *d)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r;
+
+	if (!mafs_log_wants_checkpoint(d->journal.log))
+		return;
+	r = mafs_log_checkpoint(d->journal.log, give_live, d, &fault);
+	if (r < 0 && r != -EBUSY)
+		mafs_error("checkpoint of the log: %s: %s", fault.what,
+			   strerror(-r));
+}
+
+bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,
+			 struct mafs_hot *ret)
+{
+	struct mafs_hot *hot;
+	mafs_guard(&d->journal.lock);
+
+	hot = mafs_hot_find_identity(d->journal.table, identity);
+	if (!hot || hot->claimed)
+		return false;
+	*ret = *hot;
+	if (mafs_map_copy(&hot->map, &ret->map) < 0)
+		return false;
+	hot->claimed = true;
+	atomic_fetch_sub(&d->journal.n_unclaimed, 1);
+	return true;
+}

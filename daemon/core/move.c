@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole files between memory and N: evict (drop a clean copy) and promote
+ * (copy up). Both prove by a lease that nobody uses the file that loses its
+ * role, and hold the lease until the move is done. An open through the mount
+ * cancels a promotion; it waits for one chunk at most.
+ *
+ * Orders: evict: lease, log `drop`, memory removed. Promote: lease, copy, same
+ * fingerprint as before, log `map` clean, published.
+ */
+#include "intern.h"
+
+#include <string.h>
+
+#define CHUNK (4U << 20)
+
+/* ---- evict ---- */
+
+/* Context: inode->lock held. */
+static int evict_locked(struct mafsd *d, struct mafsd_inode *inode)
+{
+	struct mafsd_file *file = inode->file;
+	struct mafs_memory_file *mem;
+	int fd, r;
+
+	if (!file || file->state != MAFSD_CLEAN || file->path != MAFSD_CLOSED ||
+	    file->wb_busy || file->n_pins > 0)
+		return -EBUSY;
+	if (!mafsd_slot_close(&d->slots, &file->mem_slot))
+		return -EBUSY;
+	r = d->memory->ops->open(d->memory, &file->map, false, &mem);
+	if (r == -ENOENT)
+		return mafsd_hot_drop(d, inode);
+	if (r < 0)
+		return r;
+	fd = d->memory->ops->lease_fd(mem);
+	if (d->root && (fd < 0 || mafs_lease_take(fd) != MAFS_USE_NONE)) {
+		d->memory->ops->close(mem);
+		return -EBUSY;
+	}
+	r = mafsd_hot_drop(d, inode);
+	if (d->root)
+		mafs_lease_drop(fd);
+	d->memory->ops->close(mem);
+	if (r == 0)
+		atomic_fetch_add(&d->n_evicted, 1);
+	return r;
+}
+
+int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode)
+{
+	int r;
+
+	pthread_mutex_lock(&inode->lock);
+	r = evict_locked(d, inode);
+	mafsd_file_put(d, inode);
+	pthread_mutex_unlock(&inode->lock);
+	return r;
+}
+
+/* ---- promote ---- */
+
+struct promotion {
+	struct mafsd_inode *inode;
+	struct mafsd_file *file; /* pinned */
+	int n_fd; /* read-only, leased as root */
+	struct stat n_st;
+	struct mafs_map map;
+	struct mafs_memory_file *mem;
+	uint64_t id;
+};
+
+static bool may_go_on(struct mafsd *d, struct promotion *p)
+{
+	mafs_guard(&p->inode->lock);
+
+	return !p->file->move_cancel && p->file->path == MAFSD_CLOSED &&
+	       p->file->state == MAFSD_COLD &&
+	       (!d->root || mafs_lease_holds(p->n_fd));
+}
+
+/* Data only: what N has as holes stays a hole. */
+static int copy_up(struct mafsd *d, struct promotion *p)
+{
+	_cleanup_free_ uint8_t *bytes = malloc(CHUNK);
+	off_t size = p->n_st.st_size, at = 0, hole;
+	ssize_t n;
+	int r;
+
+	if (!bytes)
+		return -ENOMEM;
+	r = d->memory->ops->truncate(p->mem, (uint64_t)size);
+	while (r == 0 && at < size) {
+		at = lseek(p->n_fd, at, SEEK_DATA);
+		if (at < 0)
+			return errno == ENXIO ? 0 : -errno;
+		hole = lseek(p->n_fd, at, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		while (at < hole && r == 0) {
+			size_t want = hole - at < CHUNK ? (size_t)(hole - at) :
+							  CHUNK;
+
+			if (!may_go_on(d, p))
+				return -EBUSY;
+			n = d->tier->pread(p->n_fd, bytes, want, (uint64_t)at);
+			if (n <= 0)
+				return n < 0 ? (int)n : -EBUSY;
+			n = d->memory->ops->pwrite(p->mem, bytes, (size_t)n,
+						   (uint64_t)at);
+			if (n <= 0)
+				return n < 0 ? (int)n : -ENOSPC;
+			at += n;
+		}
+	}
+	return r;
+}
+
+/* Context: inode->lock held. */
+static int publish(struct mafsd *d, struct promotion *p)
+{
+	struct mafs_fingerprint before, now;
+	struct mafsd_file *file = p->file;
+	struct stat st;
+	int r;
+
+	if (file->move_cancel || file->path != MAFSD_CLOSED ||
+	    file->state != MAFSD_COLD ||
+	    (d->root && !mafs_lease_holds(p->n_fd)))
+		return -EBUSY;
+	if (fstat(p->n_fd, &st) < 0)
+		return -errno;
+	mafs_fingerprint_of(&p->n_st, &before);
+	mafs_fingerprint_of(&st, &now);
+	if (!mafs_fingerprint_equal(&before, &now))
+		return -EBUSY;
+	mafs_map_done(&file->map);
+	file->map = p->map;
+	memset(&p->map, 0, sizeof(p->map));
+	file->id = p->id;
+	file->fingerprint = now;
+	memset(&file->shown_ctime, 0, sizeof(file->shown_ctime));
+	r = mafsd_hot_log_map(d, p->inode, 0);
+	if (r < 0) {
+		p->map = file->map;
+		memset(&file->map, 0, sizeof(file->map));
+		file->id = 0;
+		return r;
+	}
+	file->state = MAFSD_CLEAN;
+	file->stale = file->unverified = file->no_holes = false;
+	file->refs_inode = true;
+	mafsd_inode_ref(d, p->inode);
+	atomic_fetch_add(&d->n_hot, 1);
+	atomic_fetch_add(&d->n_promoted, 1);
+	mafsd_queue_clean(d, file);
+	return 0;
+}
+
+/* The record that fsck and salvage know a memory file by. */
+static int make_memory(struct mafsd *d, struct promotion *p)
+{
+	_cleanup_(mafs_buffer_done) struct mafs_buffer id = { 0 };
+	struct mafs_entry entry = { .type = MAFS_OMF_MAP };
+	int r;
+
+	p->id = mafsd_journal_new_id(d);
+	entry.map.id = p->id;
+	mafs_fingerprint_of(&p->n_st, &entry.map.fingerprint);
+	mafsd_inode_identity(d, p->inode, &entry.map.identity);
+	mafsd_hint_of(d, p->inode, &entry.map.hint);
+	r = mafs_entry_encode(&entry, &id);
+	if (r < 0)
+		return r;
+	return d->memory->ops->create(d->memory, id.bytes,
+				      id.len <= 512 ? id.len : 0, &p->map,
+				      &p->mem);
+}
+
+static int run_promotion(struct mafsd *d, struct promotion *p)
+{
+	int r;
+
+	r = make_memory(d, p);
+	if (r < 0)
+		return r;
+	r = copy_up(d, p);
+	d->memory->ops->close(p->mem);
+	if (r == 0) {
+		pthread_mutex_lock(&p->inode->lock);
+		r = publish(d, p);
+		pthread_mutex_unlock(&p->inode->lock);
+	}
+	if (r < 0)
+		d->memory->ops->remove(d->memory, &p->map);
+	mafs_map_done(&p->map);
+	return r;
+}
+
+/* Return: 0 with p->n_fd open and leased; 1: is hot already; -errno. */
+static int begin_promotion(struct mafsd *d, struct promotion *p)
+{
+	struct mafsd_inode *inode = p->inode;
+	struct mafsd_file *file = p->file;
+	mafs_guard(&inode->lock);
+
+	if (mafsd_in_memory(file) && mafsd_hot_verify(d, inode) > 0)
+		return 1;
+	if (mafsd_in_memory(file) || file->path != MAFSD_CLOSED)
+		return -EBUSY;
+	if (d->root && mafsd_n_use(d, inode, true) != MAFS_USE_NONE)
+		return -EBUSY;
+	mafsd_slot_close(&d->slots, &file->n_slot);
+	p->n_fd = mafsd_n_open(d, inode, O_RDONLY);
+	if (p->n_fd < 0)
+		return p->n_fd;
+	if (d->root && mafs_lease_take(p->n_fd) != MAFS_USE_NONE)
+		return -EBUSY;
+	if (fstat(p->n_fd, &p->n_st) < 0)
+		return -errno;
+	file->move_cancel = false;
+	return 0;
+}
+
+int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode)
+{
+	struct promotion p = { .inode = inode, .n_fd = -1 };
+	struct mafs_memory_usage usage;
+	uint64_t room;
+	int r;
+
+	if (!S_ISREG(inode->type))
+		return -EINVAL;
+	p.file = mafsd_file_pin(d, inode, true);
+	if (!p.file)
+		return -ENOMEM;
+	r = begin_promotion(d, &p);
+	if (r == 0 && p.n_st.st_size == 0)
+		r = 1; /* nothing to bring up */
+	if (r == 0) {
+		room = (uint64_t)p.n_st.st_size;
+		if (d->memory->ops->usage(d->memory, &usage) == 0 &&
+		    usage.used_bytes + room > usage.size_bytes &&
+		    mafsd_space_make_room(d, usage.used_bytes + room -
+						     usage.size_bytes) < 0)
+			r = -ENOSPC;
+	}
+	if (r == 0)
+		r = run_promotion(d, &p);
+	if (p.n_fd >= 0 && d->root)
+		mafs_lease_drop(p.n_fd);
+	mafs_closep(&p.n_fd);
+	mafsd_file_unpin(d, inode);
+	return r > 0 ? 0 : r;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Open and release of regular files. Truncation comes after the path was
+ * chosen, never before: an open that fails has changed nothing.
+ */
+#include "intern.h"
+#include "path.h"
+
+#define CLOSE_DELAY_MS(d) ((d)->options.writeback_after_ms)
+
+static bool is_writer(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+/* M with a writer: stores through its mapping go unseen, so the file is dirty
+ * in whole from before the reply. */
+static int admit_mapped_writer(struct mafsd *d, struct mafsd_inode *inode)
+{
+	struct mafsd_file *file = inode->file;
+	int r;
+
+	r = mafsd_hot_dirty(d, inode);
+	if (r < 0)
+		return r;
+	file->dirty_whole = true;
+	file->mapped_writer = true;
+	file->gen++;
+	return 0;
+}
+
+static int truncate_at_open(struct mafsd *d, const struct mafsd_caller *caller,
+			    struct mafsd_inode *inode)
+{
+	struct mafsd_file *file = inode->file;
+	struct stat st;
+	int r;
+
+	mafsd_priv_strip(d, inode, caller);
+	/* In memory N keeps its old bytes until they are written over. */
+	if (file->path == MAFSD_C && !file->on_n && !mafsd_in_memory(file)) {
+		r = mafsd_stat_n(d, inode, &st);
+		if (r < 0)
+			return r;
+		if (st.st_size == 0)
+			return 0;
+		r = mafsd_hot_make(d, inode, &st);
+		if (r != -ENOSPC)
+			return r;
+		file->on_n = true; /* memory is full */
+	}
+	return mafsd_resize_locked(d, inode, 0);
+}
+
+static int admit(struct mafsd *d, const struct mafsd_caller *caller,
+		 struct mafsd_inode *inode, enum mafsd_path path,
+		 struct mafsd_open *open)
+{
+	struct mafsd_file *file = inode->file;
+	bool first = file->path == MAFSD_CLOSED;
+	int r = 0;
+
+	file->path = path;
+	if (path == MAFSD_M || path == MAFSD_D)
+		r = mafsd_path_backing(d, inode, path);
+	if (r == 0 && path == MAFSD_M && is_writer(open->flags))
+		r = admit_mapped_writer(d, inode);
+	if (r == 0 && (open->flags & O_TRUNC))
+		r = truncate_at_open(d, caller, inode);
+	if (r < 0) {
+		if (first) {
+			file->path = MAFSD_CLOSED;
+			if (file->backing_id > 0)
+				d->kernel->backing_close(d->kernel_context,
+							 file->backing_id);
+			file->backing_id = 0;
+		}
+		return r;
+	}
+	open->passthrough = path != MAFSD_C;
+	open->backing_id = open->passthrough ? file->backing_id : 0;
+	if (path == MAFSD_M && is_writer(open->flags))
+		open->direct_io = true; /* X */
+	if (path == MAFSD_C)
+		open->direct_io = d->pass_m || is_writer(open->flags);
+	if (path == MAFSD_C && !open->direct_io) {
+		open->keep_cache = inode->k_seen == inode->n_changes;
+		inode->k_seen = inode->n_changes;
+	}
+	return 0;
+}
+
+/* Context: file->io held exclusively where @open truncates, then the lock. */
+static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
+		       struct mafsd_inode *inode, bool is_new, bool may_block,
+		       struct mafsd_open *open)
+{
+	struct mafsd_file *file = inode->file;
+	int path, r;
+
+	file->move_cancel = true;
+	path = mafsd_path_choose(d, inode, open->flags, is_new, may_block);
+	if (path < 0)
+		return path;
+	r = admit(d, caller, inode, path, open);
+	if (r < 0)
+		return r;
+	open->file = file;
+	open->error_seq = file->wb_error_seq;
+	file->n_open++;
+	atomic_fetch_add(&d->n_open, 1);
+	if (is_writer(open->flags)) {
+		file->n_writers++;
+		file->last_write_open_ms = mafsd_now_ms();
+	}
+	return 0;
+}
+
+static int open_inode(struct mafsd *d, const struct mafsd_caller *caller,
+		      struct mafsd_inode *inode, int flags, bool is_new,
+		      bool may_block, struct mafsd_open **ret)
+{
+	_cleanup_free_ struct mafsd_open *open = calloc(1, sizeof(*open));
+	bool exclusive = flags & O_TRUNC;
+	struct mafsd_file *file;
+	int r;
+
+	if (!open)
+		return -ENOMEM;
+	if (!S_ISREG(inode->type))
+		return -EOPNOTSUPP; /* the kernel opens these itself */
+	open->flags = flags;
+	file = mafsd_file_pin(d, inode, true);
+	if (!file)
+		return -ENOMEM;
+	if (exclusive) {
+		if (may_block)
+			pthread_rwlock_wrlock(&file->io);
+		else if (pthread_rwlock_trywrlock(&file->io) != 0) {
+			mafsd_file_unpin(d, inode);
+			return MAFSD_WOULD_BLOCK;
+		}
+	}
+	pthread_mutex_lock(&inode->lock);
+	r = open_locked(d, caller, inode, is_new, may_block, open);
+	pthread_mutex_unlock(&inode->lock);
+	if (exclusive)
+		pthread_rwlock_unlock(&file->io);
+	mafsd_file_unpin(d, inode);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(open);
+	return 0;
+}
+
+int mafsd_open(struct mafsd *d, const struct mafsd_caller *caller,
+	       uint64_t nodeid, int flags, bool may_block,
+	       struct mafsd_open **ret)
+{
+	struct mafsd_inode *inode = mafsd_inode_by_id(d, nodeid);
+
+	if (!inode)
+		return -ESTALE;
+	if (d->options.read_only && is_writer(flags))
+		return -EROFS;
+	return open_inode(d, caller, inode, flags, false, may_block, ret);
+}
+
+int mafsd_create(struct mafsd *d, const struct mafsd_caller *caller,
+		 uint64_t parent, const char *name, mode_t mode, int flags,
+		 struct mafsd_entry *ret_entry, struct mafsd_open **ret)
+{
+	struct mafsd_entry entry;
+	bool is_new = true;
+	int r;
+
+	r = mafsd_make_regular(d, caller, parent, name, mode, &entry);
+	if (r == -EEXIST && !(flags & O_EXCL)) {
+		is_new = false; /* made beside us; open it */
+		r = mafsd_lookup(d, parent, name, &entry);
+	}
+	if (r < 0)
+		return r;
+	r = open_inode(d, caller, mafsd_inode_by_id(d, entry.nodeid),
+		       is_new ? flags & ~O_TRUNC : flags, is_new, true, ret);
+	if (r < 0) {
+		mafsd_forget(d, entry.nodeid, 1);
+		return r;
+	}
+	*ret_entry = entry;
+	return 0;
+}
+
+/* ---- release ---- */
+
+/* Its bytes were all truncated away and nothing came: N follows at once, so
+ * that `> huge.log` frees disk space. */
+static bool settled_empty(struct mafsd *d, struct mafsd_inode *inode)
+{
+	struct mafsd_file *file = inode->file;
+	struct mafs_memory_file *mem;
+	struct stat st;
+	bool empty;
+
+	if (!mafsd_is_dirty(file) || file->wb_busy || file->n_valid != 0 ||
+	    mafsd_mem_get(d, file, &mem) < 0)
+		return false;
+	empty = d->memory->ops->stat(mem, &st) == 0 && st.st_size == 0;
+	mafsd_mem_put(d, file);
+	return empty;
+}
+
+static void last_release(struct mafsd *d, struct mafsd_inode *inode)
+{
+	struct mafsd_file *file = inode->file;
+
+	file->path = MAFSD_CLOSED;
+	file->on_n = false;
+	if (file->backing_id > 0)
+		d->kernel->backing_close(d->kernel_context, file->backing_id);
+	file->backing_id = 0;
+	if (file->unlinked) {
+		file->maybe_mapped = false;
+		mafsd_hot_drop(d, inode);
+		mafsd_slot_close(&d->slots, &file->n_slot);
+		return;
+	}
+	if (mafsd_is_dirty(file) && file->wb_attempts == 0) {
+		int64_t due = mafsd_now_ms() + CLOSE_DELAY_MS(d);
+
+		if (settled_empty(d, inode))
+			due = 0;
+		if (due < file->due_ms)
+			mafsd_queue_dirty(d, file, due);
+	} else if (file->state == MAFSD_CLEAN) {
+		mafsd_queue_clean(d, file);
+	}
+}
+
+void mafsd_release(struct mafsd *d, struct mafsd_open *open)
+{
+	struct mafsd_file *file = open->file;
+	struct mafsd_inode *inode = file->inode;
+	bool writer = is_writer(open->flags);
+	bool passed = open->passthrough && writer;
+	uint64_t nodeid = inode->nodeid;
+
+	/* Dropping bytes may take the last reference. */
+	mafsd_inode_ref(d, inode);
+	pthread_mutex_lock(&inode->lock);
+	file->n_open--;
+	atomic_fetch_sub(&d->n_open, 1);
+	if (writer)
+		file->n_writers--;
+	if (passed) {
+		if ((open->flags & O_ACCMODE) == O_RDWR)
+			file->maybe_mapped = true;
+		inode->n_changes++;
+	}
+	if (file->n_open == 0)
+		last_release(d, inode);
+	mafsd_file_put(d, inode);
+	pthread_mutex_unlock(&inode->lock);
+	if (passed)
+		d->kernel->inval_attr(d->kernel_context, nodeid);
+	mafsd_inode_unref(d, inode);
+	free(open);
+}

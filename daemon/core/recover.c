@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recovery: what an earlier daemon left in memory. Files are met lazily: a
+ * lookup adopts an inode whose identity is in the hot table. This thread looks
+ * for the dirty ones that nobody has met, so that they are written back, and
+ * gives a home to those that have no name any more.
+ *
+ * Nothing dirty is dropped, but where the log holds the intent and N has the
+ * file no more. A home is made by copy, flush, log `conflict`, `drop`: killed
+ * before `drop`, it is made again under another name, never lost.
+ */
+#include "intern.h"
+
+#include <mafs/locate.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CHUNK (1U << 20)
+#define NAME_TRIES 1000U
+
+/* ---- what is left to be met ---- */
+
+struct unmet {
+	struct mafs_hot *hots; /* copies; map owned */
+	size_t n, capacity;
+};
+
+static void unmet_done(struct unmet *unmet)
+{
+	size_t i;
+
+	for (i = 0; i < unmet->n; i++)
+		mafs_map_done(&unmet->hots[i].map);
+	free(unmet->hots);
+}
+
+static int gather_dirty(void *context, struct mafs_hot *hot)
+{
+	struct unmet *unmet = context;
+	struct mafs_hot *more;
+
+	if (hot->claimed || hot->state == MAFS_HOT_CLEAN)
+		return 0;
+	if (unmet->n == unmet->capacity) {
+		size_t capacity = unmet->capacity ? unmet->capacity * 2 : 64;
+
+		more = realloc(unmet->hots, capacity * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		unmet->hots = more;
+		unmet->capacity = capacity;
+	}
+	unmet->hots[unmet->n] = *hot;
+	if (mafs_map_copy(&hot->map, &unmet->hots[unmet->n].map) < 0)
+		return -ENOMEM;
+	unmet->n++;
+	return 0;
+}
+
+static int gather_clean(void *context, struct mafs_hot *hot)
+{
+	struct unmet *unmet = context;
+
+	if (hot->claimed || hot->state != MAFS_HOT_CLEAN || unmet->n >= 1024)
+		return 0;
+	hot->claimed = true;
+	if (unmet->n == unmet->capacity) {
+		unmet->hots = calloc(1024, sizeof(*unmet->hots));
+		if (!unmet->hots)
+			return -ENOMEM;
+		unmet->capacity = 1024;
+	}
+	unmet->hots[unmet->n] = *hot;
+	if (mafs_map_copy(&hot->map, &unmet->hots[unmet->n].map) < 0)
+		return -ENOMEM;
+	unmet->n++;
+	return 0;
+}
+
+size_t mafsd_recover_drop_unmet(struct mafsd *d)
+{
+	_cleanup_(unmet_done) struct unmet unmet = { 0 };
+	size_t i;
+
+	if (atomic_load(&d->journal.n_unclaimed) == 0)
+		return 0;
+	pthread_mutex_lock(&d->journal.lock);
+	mafs_hot_visit(d->journal.table, gather_clean, &unmet);
+	atomic_fetch_sub(&d->journal.n_unclaimed, unmet.n);
+	pthread_mutex_unlock(&d->journal.lock);
+	for (i = 0; i < unmet.n; i++)
+		if (mafsd_journal_id(d, MAFS_OMF_DROP, unmet.hots[i].id) == 0)
+			d->memory->ops->remove(d->memory, &unmet.hots[i].map);
+	return unmet.n;
+}
+
+/* ---- a home for what has none ---- */
+
+static int copy_memory(struct mafsd *d, struct mafs_memory_file *mem, int fd)
+{
+	const struct mafs_memory_ops *ops = d->memory->ops;
+	_cleanup_free_ uint8_t *bytes = malloc(CHUNK);
+	struct timespec times[2];
+	struct stat st;
+	off_t at = 0;
+	ssize_t n;
+	int r;
+
+	if (!bytes)
+		return -ENOMEM;
+	r = ops->stat(mem, &st);
+	while (r == 0 && (at = ops->seek(mem, at, SEEK_DATA)) >= 0) {
+		n = ops->pread(mem, bytes, CHUNK, (uint64_t)at);
+		if (n <= 0)
+			return (int)n;
+		r = d->tier->pwrite(fd, bytes, (size_t)n, (uint64_t)at);
+		at += n;
+	}
+	if (r == 0)
+		r = d->tier->truncate(fd, (uint64_t)st.st_size);
+	if (r < 0)
+		return r;
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	d->tier->set_times(fd, times);
+	return d->tier->flush(fd, false);
+}
+
+/* NAME.mafs-conflict-SEQ, the name shortened where it would not fit. */
+static void conflict_name(const char *name, uint64_t seq,
+			  char ret[static MAFS_NAME_MAX + 1])
+{
+	char suffix[48];
+	int len = snprintf(suffix, sizeof(suffix), ".mafs-conflict-%llu",
+			   (unsigned long long)seq);
+
+	snprintf(ret, MAFS_NAME_MAX + 1, "%.*s%s", MAFS_NAME_MAX - len, name,
+		 suffix);
+}
+
+/* Creates the first free name. @exact: NAME itself is tried first. */
+static int create_home(int dirfd, const char *name, bool exact,
+		       char ret[static MAFS_NAME_MAX + 1])
+{
+	uint64_t i;
+	int fd;
+
+	for (i = exact ? 0 : 1; i < NAME_TRIES; i++) {
+		if (i == 0)
+			snprintf(ret, MAFS_NAME_MAX + 1, "%s", name);
+		else
+			conflict_name(name, i, ret);
+		fd = openat(dirfd, ret,
+			    O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
+			    0600);
+		if (fd >= 0 || errno != EEXIST)
+			return fd >= 0 ? fd : -errno;
+	}
+	return -EEXIST;
+}
+
+/* The directory it was in, proven to lie beneath N; else lost+found. */
+static int home_directory(struct mafsd *d, const struct mafs_hot *hot,
+			  bool *ret_lost)
+{
+	struct mafs_place place = { 0 };
+	struct mafs_hint nothing = { 0 };
+	struct mafs_identity parent = { .fs_id = d->fs_id,
+					.handle = hot->hint.parent };
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	*ret_lost = false;
+	if (d->root && d->handles && hot->hint.parent.length > 0) {
+		fd = mafs_handle_open(d->n_fd, &hot->hint.parent,
+				      O_RDONLY | O_DIRECTORY);
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink > 0) {
+			mafs_identity_of(fd, &d->fs_id, &parent, NULL);
+			place.identity = &parent;
+			place.hint = &nothing;
+			if (mafs_locate(d->n_fd, &d->fs_id, &place, 1, false) ==
+				    0 &&
+			    place.path) {
+				mafs_place_done(&place);
+				return take_fd(fd);
+			}
+			mafs_place_done(&place);
+		}
+	}
+	*ret_lost = true;
+	if (mkdirat(d->volume->dot_fd, "lost+found", 0700) < 0 &&
+	    errno != EEXIST)
+		return -errno;
+	return openat(d->volume->dot_fd, "lost+found",
+		      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* @exact: the name may be taken again as it was. */
+static int give_home(struct mafsd *d, const struct mafs_hot *hot, bool exact)
+{
+	_cleanup_close_ int dirfd = -1, fd = -1;
+	struct mafs_entry entry = { .type = MAFS_OMF_CONFLICT };
+	const char *name = hot->hint.name[0] ? hot->hint.name : "unnamed";
+	struct mafs_memory_file *mem;
+	bool lost;
+	int r;
+
+	dirfd = home_directory(d, hot, &lost);
+	if (dirfd < 0)
+		return dirfd;
+	fd = create_home(dirfd, name, exact || lost, entry.conflict.name);
+	if (fd < 0)
+		return fd;
+	r = d->memory->ops->open(d->memory, &hot->map, false, &mem);
+	if (r < 0)
+		return r;
+	r = copy_memory(d, mem, fd);
+	d->memory->ops->close(mem);
+	if (r == 0)
+		r = d->tier->flush(dirfd, false);
+	if (r < 0) {
+		unlinkat(dirfd, entry.conflict.name, 0);
+		return r;
+	}
+	entry.conflict.id = hot->id;
+	mafs_warning("%s: kept as %s%s", name,
+		     lost ? MAFS_VOLUME_DIR "/lost+found/" : "",
+		     entry.conflict.name);
+	atomic_fetch_add(lost ? &d->n_lost_found : &d->n_conflicts, 1);
+	r = mafsd_journal_append(d, &entry);
+	if (r == 0)
+		r = mafsd_journal_id(d, MAFS_OMF_DROP, hot->id);
+	if (r == 0)
+		d->memory->ops->remove(d->memory, &hot->map);
+	return r;
+}
+
+int mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot)
+{
+	int r;
+
+	mafs_warning("%s: changed on disk while it was not mounted",
+		     hot->hint.name);
+	r = give_home(d, hot, false);
+	if (r < 0)
+		mafs_error("%s: its memory copy could not be kept: %s",
+			   hot->hint.name, strerror(-r));
+	mafs_map_done(&hot->map);
+	return 0;
+}
+
+/* ---- looking for the dirty ones ---- */
+
+static bool still_unmet(struct mafsd *d, uint64_t id)
+{
+	struct mafs_hot *hot;
+	mafs_guard(&d->journal.lock);
+
+	hot = mafs_hot_find(d->journal.table, id);
+	return hot && !hot->claimed;
+}
+
+static bool claim_by_id(struct mafsd *d, uint64_t id)
+{
+	struct mafs_hot *hot;
+	mafs_guard(&d->journal.lock);
+
+	hot = mafs_hot_find(d->journal.table, id);
+	if (!hot || hot->claimed)
+		return false;
+	hot->claimed = true;
+	atomic_fetch_sub(&d->journal.n_unclaimed, 1);
+	return true;
+}
+
+/* Has no name beneath N. */
+static int settle_nameless(struct mafsd *d, const struct mafs_hot *hot)
+{
+	int r;
+
+	if (!claim_by_id(d, hot->id))
+		return 0;
+	if (!hot->drop_intent) {
+		r = give_home(d, hot, true);
+		if (r < 0)
+			mafs_error("%s: no home for its bytes: %s",
+				   hot->hint.name, strerror(-r));
+		return r;
+	}
+	r = mafsd_journal_id(d, MAFS_OMF_DROP, hot->id);
+	if (r == 0)
+		d->memory->ops->remove(d->memory, &hot->map);
+	return r;
+}
+
+static int meet(struct mafsd *d, const struct mafs_hot *hot,
+		const struct mafs_place *place)
+{
+	struct mafsd_inode *inode;
+	int r;
+
+	if (!still_unmet(d, hot->id))
+		return 0;
+	if (!place->path)
+		return settle_nameless(d, hot);
+	r = mafsd_resolve(d, place->path + 1, &inode);
+	if (r == 0)
+		mafsd_inode_unref(d, inode);
+	return r;
+}
+
+static int look_for(struct mafsd *d, struct unmet *unmet)
+{
+	_cleanup_free_ struct mafs_place *places =
+		calloc(unmet->n ? unmet->n : 1, sizeof(*places));
+	int r, first = 0;
+	size_t i;
+
+	if (!places)
+		return -ENOMEM;
+	for (i = 0; i < unmet->n; i++) {
+		places[i].identity = &unmet->hots[i].identity;
+		places[i].hint = &unmet->hots[i].hint;
+	}
+	r = mafs_locate(d->n_fd, &d->fs_id, places, unmet->n, true);
+	for (i = 0; i < unmet->n; i++) {
+		if (r == 0 && !atomic_load(&d->recover_stop)) {
+			int error = meet(d, &unmet->hots[i], &places[i]);
+
+			if (error < 0 && first == 0)
+				first = error;
+		}
+		mafs_place_done(&places[i]);
+	}
+	return r < 0 ? r : first;
+}
+
+int mafsd_recover_all(struct mafsd *d)
+{
+	_cleanup_(unmet_done) struct unmet unmet = { 0 };
+	int r;
+
+	pthread_mutex_lock(&d->journal.lock);
+	r = mafs_hot_visit(d->journal.table, gather_dirty, &unmet);
+	pthread_mutex_unlock(&d->journal.lock);
+	if (r < 0 || unmet.n == 0)
+		return r;
+	return look_for(d, &unmet);
+}
+
+static void *recover_main(void *argument)
+{
+	struct mafsd *d = argument;
+	int r;
+
+	mafsd_thread_enter();
+	r = mafsd_recover_all(d);
+	if (r < 0)
+		mafs_error("recovery: %s", strerror(-r));
+	return NULL;
+}
+
+int mafsd_recover_start(struct mafsd *d)
+{
+	int r;
+
+	if (atomic_load(&d->journal.n_unclaimed) == 0)
+		return 0;
+	r = pthread_create(&d->recover_thread, NULL, recover_main, d);
+	d->recover_running = r == 0;
+	return -r;
+}
+
+void mafsd_recover_stop(struct mafsd *d)
+{
+	if (!d->recover_running)
+		return;
+	pthread_join(d->recover_thread, NULL);
+	d->recover_running = false;
+}

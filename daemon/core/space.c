@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Room: bytes that memory absorbed are reserved against N's free space, so
+ * that ENOSPC comes at write and not after close; and clean files are evicted
+ * when memory is full.
+ *
+ * A file's reservation is its dirty bytes in whole blocks, less what N has
+ * allocated for it already. f_bavail counts for all: root's reserve is never
+ * promised.
+ */
+#include "intern.h"
+
+#include <sys/statvfs.h>
+
+#define BLOCK 4096U
+#define FRESH_MS 1000
+#define NEAR_BYTES (256ULL << 20) /* below it N is asked each time */
+
+static uint64_t round_up(uint64_t bytes)
+{
+	return (bytes + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
+}
+
+/* Context: space->lock held. */
+static void refresh(struct mafsd *d, int64_t now)
+{
+	struct mafsd_space *space = &d->space;
+	struct statvfs vfs;
+
+	if (fstatvfs(d->n_fd, &vfs) < 0)
+		return;
+	space->cached = vfs;
+	space->available_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	/* Room for N's own metadata: indirect blocks, directories. */
+	space->margin_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize / 256;
+	if (space->margin_bytes > (16U << 20))
+		space->margin_bytes = 16U << 20;
+	space->read_ms = now;
+}
+
+void mafsd_space_init(struct mafsd *d)
+{
+	mafs_guard(&d->space.lock);
+
+	refresh(d, mafsd_now_ms());
+}
+
+/* Does N have room for @more reserved bytes? Context: space->lock held. */
+static bool fits(struct mafsd *d, uint64_t more)
+{
+	struct mafsd_space *space = &d->space;
+	int64_t now = mafsd_now_ms();
+	uint64_t wanted = space->reserved_bytes + more + space->margin_bytes;
+
+	if (now - space->read_ms > FRESH_MS ||
+	    wanted + NEAR_BYTES > space->available_bytes) {
+		refresh(d, now);
+		wanted = space->reserved_bytes + more + space->margin_bytes;
+	}
+	return wanted <= space->available_bytes;
+}
+
+static uint64_t needed(const struct mafsd_file *file, uint64_t dirty_bytes)
+{
+	uint64_t bytes = round_up(dirty_bytes);
+
+	return bytes > file->credit_bytes ? bytes - file->credit_bytes : 0;
+}
+
+int mafsd_space_reserve(struct mafsd *d, struct mafsd_file *file,
+			uint64_t start, uint64_t end, bool fresh)
+{
+	uint64_t want, more;
+	mafs_guard(&d->space.lock);
+
+	want = needed(file,
+		      mafsd_dirty_would_be(file, start, end) + file->wb_bytes);
+	if (want <= file->reserved_bytes)
+		return 0;
+	more = want - file->reserved_bytes;
+	if (fresh && !fits(d, more))
+		return -ENOSPC;
+	file->reserved_bytes += more;
+	d->space.reserved_bytes += more;
+	return 0;
+}
+
+void mafsd_space_settle(struct mafsd *d, struct mafsd_file *file)
+{
+	uint64_t want = 0;
+	mafs_guard(&d->space.lock);
+
+	if (mafsd_is_dirty(file))
+		want = needed(file, file->dirty_bytes + file->wb_bytes);
+	d->space.reserved_bytes -= file->reserved_bytes;
+	d->space.reserved_bytes += want;
+	file->reserved_bytes = want;
+}
+
+/* ---- room in memory ---- */
+
+int mafsd_space_make_room(struct mafsd *d, uint64_t bytes)
+{
+	struct mafs_memory_usage before, now;
+	struct mafsd_inode *inodes[16];
+	size_t i, n, tried = 0, limit;
+	uint64_t freed = 0;
+
+	if (d->memory->ops->usage(d->memory, &before) < 0)
+		return -ENOSPC;
+	pthread_mutex_lock(&d->queue_lock);
+	limit = d->clean_queue.n;
+	pthread_mutex_unlock(&d->queue_lock);
+	while (freed < bytes && tried < limit) {
+		n = mafsd_queue_take_clean(d, inodes, MAFS_ARRAY_SIZE(inodes));
+		if (n == 0)
+			break;
+		for (i = 0; i < n; i++) {
+			if (freed < bytes)
+				mafsd_evict(d, inodes[i]);
+			mafsd_inode_unref(d, inodes[i]);
+		}
+		tried += n;
+		if (d->memory->ops->usage(d->memory, &now) < 0)
+			break;
+		freed = before.used_bytes > now.used_bytes ?
+				before.used_bytes - now.used_bytes :
+				0;
+	}
+	if (freed == 0 && mafsd_recover_drop_unmet(d) > 0)
+		return 0;
+	return freed > 0 ? 0 : -ENOSPC;
+}
