@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Privileges that a file loses when a stranger changes it. With KILLPRIV_V2
+ * the kernel leaves this to the daemon, and a write that lands in memory or
+ * passes through under our credentials strips nothing at N.
+ */
+#include "names.h"
+
+#include <sys/xattr.h>
+
+static bool is_ignored(int error)
+{
+	return error == ENODATA || error == EOPNOTSUPP;
+}
+
+/* Return: was something there? *ret_left: and still is. */
+static bool strip_mode(const char *path, const struct stat *st, bool *ret_left)
+{
+	mode_t mode = st->st_mode & ~(mode_t)S_ISUID;
+	int r;
+
+	if (mode & S_IXGRP)
+		mode &= ~(mode_t)S_ISGID;
+	*ret_left = false;
+	if (mode == st->st_mode)
+		return false;
+	/* A setgid bit that stays does so for a member of the group only. */
+	if (mode & S_ISGID)
+		mafs_act_as(0, st->st_gid);
+	r = chmod(path, mode & 07777);
+	if (mode & S_ISGID)
+		mafs_act_as_self();
+	*ret_left = r < 0;
+	return r == 0;
+}
+
+static bool strip_capability(const char *path, bool *ret_left)
+{
+	int r = removexattr(path, "security.capability");
+
+	*ret_left = r < 0 && !is_ignored(errno);
+	return r == 0;
+}
+
+void mafsd_priv_strip(struct mafsd *d, struct mafsd_inode *inode,
+		      const struct mafsd_caller *caller)
+{
+	bool stripped, mode_left, capability_left;
+	char path[MAFSD_PROC_LEN];
+	struct stat st;
+	int fd;
+
+	if (inode->no_priv || !S_ISREG(inode->type) ||
+	    (caller && caller->uid == 0))
+		return;
+	fd = mafsd_path_get(d, inode);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0) {
+		mafsd_proc_path(fd, path);
+		stripped = strip_mode(path, &st, &mode_left);
+		stripped |= strip_capability(path, &capability_left);
+		inode->no_priv = !mode_left && !capability_left;
+	} else {
+		stripped = false;
+	}
+	mafsd_path_put(d, inode);
+
+	if (!stripped)
+		return;
+	mafsd_attr_touched(d, inode);
+	if (d->kernel)
+		d->kernel->inval_attr(d->kernel_context, inode->nodeid);
+}
+
+void mafsd_priv_changed(struct mafsd_inode *inode)
+{
+	inode->no_priv = false;
+}
