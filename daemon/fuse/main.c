@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mafs-fused: the daemon's life in order. The volume is opened first, while
+ * we can still say what is wrong on the terminal and nothing is mounted; then
+ * the fork, then threads, the mount, the control socket, and the loop. After
+ * the loop everything is written back; what cannot be stays in memory, and
+ * the session open, for the next daemon.
+ */
+#include "adapter.h"
+#include "options.h"
+#include "ready.h"
+#include "session.h"
+
+#include <control/control.h>
+#include <core/intern.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define EXIT_USAGE 2
+#define N_TROUBLES_TOLD 10
+#define WRITEBACK_MOST_MS 30000
+
+struct daemon {
+	struct mafsd_command_line line;
+	struct mafsd_ready ready;
+	struct mafsd *d;
+	struct mafsd_fuse *fuse;
+	struct mafsd_control *control;
+	pthread_t ready_thread;
+	bool ready_running;
+};
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_volume(struct daemon *self, struct mafs_fault *fault)
+{
+	const struct mafsd_command_line *line = &self->line;
+	struct mafsd_options options = {
+		.source = line->source,
+		.mountpoint = line->mountpoint,
+		.memory = line->memory,
+		.read_only = line->read_only,
+		.writeback_after_ms = line->writeback_after_ms,
+		.writeback_most_ms = WRITEBACK_MOST_MS,
+	};
+
+	if (options.writeback_most_ms < options.writeback_after_ms)
+		options.writeback_most_ms = options.writeback_after_ms;
+	return mafsd_start(&options, &self->d, fault);
+}
+
+static void tell_troubles(struct mafsd *d)
+{
+	_cleanup_free_ struct mafsd_trouble *troubles = NULL;
+	size_t n = 0;
+
+	if (mafsd_troubles(d, &troubles, &n) < 0)
+		return;
+	for (size_t i = 0; i < n && i < N_TROUBLES_TOLD; i++)
+		mafs_error("%s: not written back: %s", troubles[i].path,
+			   strerror(troubles[i].error));
+	if (n > N_TROUBLES_TOLD)
+		mafs_error("and %zu more files", n - N_TROUBLES_TOLD);
+}
+
+/* Everything down. What cannot go stays in memory. */
+static int stop_core(struct mafsd *d)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r;
+
+	r = mafsd_stop(d, &fault);
+	if (r == 0)
+		return 0;
+	mafs_error("%s", *fault.what ? fault.what : strerror(-r));
+	tell_troubles(d);
+	mafs_error("what is not written back is kept in memory; mount %s "
+		   "again, or: mafs sync --offline %s",
+		   d->options.source, d->options.source);
+	return r;
+}
+
+/* ---- telling that the mount answers ---- */
+
+static void *run_ready(void *argument)
+{
+	struct daemon *self = argument;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r;
+
+	mafsd_thread_enter();
+	r = mafsd_session_wait_ready(self->fuse, self->line.mountpoint);
+	if (r == 0) {
+		mafsd_ready_tell(&self->ready);
+		return NULL;
+	}
+	mafs_fault_set(&fault, r, "%s does not answer: %s",
+		       self->line.mountpoint, strerror(-r));
+	mafsd_ready_fail(&self->ready, &fault);
+	return NULL;
+}
+
+/* ---- serving ---- */
+
+static int start_control(struct daemon *self, struct mafs_fault *fault)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s/control.sock", self->d->volume->runtime_dir) <
+	    0)
+		return mafs_fault_set(fault, -ENOMEM, "out of memory");
+	return mafsd_control_start(self->d, path, &self->control, fault);
+}
+
+static int begin_serving(struct daemon *self, struct mafs_fault *fault)
+{
+	int r;
+
+	/* The session must name this process, not the one we forked from;
+	 * and what a mount may find must be there before it. */
+	self->d->volume->session.pid = getpid();
+	r = mafsd_run(self->d, fault);
+	if (r == 0)
+		r = start_control(self, fault);
+	if (r == 0)
+		r = mafsd_session_mount(self->d, &self->line, &self->fuse,
+					fault);
+	if (r < 0)
+		return r;
+	mafsd_ready_detach(&self->ready);
+	r = -pthread_create(&self->ready_thread, NULL, run_ready, self);
+	if (r < 0)
+		return mafs_fault_set(fault, r, "a thread: %s", strerror(-r));
+	self->ready_running = true;
+	return 0;
+}
+
+static void end_serving(struct daemon *self)
+{
+	if (self->fuse)
+		mafsd_session_unmount(self->fuse);
+	/* With the connection gone its question is answered. */
+	if (self->ready_running)
+		pthread_join(self->ready_thread, NULL);
+}
+
+static int serve(struct daemon *self)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r, r_stop;
+
+	mafsd_thread_enter();
+	r = begin_serving(self, &fault);
+	if (r == 0) {
+		r = mafsd_session_serve(self->fuse);
+		if (r < 0)
+			mafs_error("the connection to the kernel: %s",
+				   strerror(-r));
+	}
+	end_serving(self);
+	r_stop = stop_core(self->d);
+	/* Told last: who hears of the failure may begin anew at once. */
+	if (!self->ready_running)
+		mafsd_ready_fail(&self->ready, &fault);
+	mafsd_control_stop(self->control);
+	mafsd_session_free(self->fuse);
+	return r < 0 ? r : r_stop;
+}
+
+static int run_offline(struct mafsd *d)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r, r_stop;
+
+	mafsd_thread_enter();
+	r = mafsd_run(d, &fault);
+	if (r < 0) {
+		mafs_error("%s", fault.what);
+		return r;
+	}
+	r = mafsd_recover_all(d);
+	if (r < 0)
+		mafs_error("not all could be found again: %s", strerror(-r));
+	r_stop = stop_core(d);
+	return r < 0 ? r : r_stop;
+}
+
+static int live(struct daemon *self)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r;
+
+	raise_descriptor_limit();
+	r = open_volume(self, &fault);
+	if (r == 0 && !self->line.offline && !self->line.foreground)
+		r = mafsd_ready_fork(&self->ready, &fault);
+	if (r < 0)
+		mafsd_ready_fail(&self->ready, &fault);
+	else if (self->line.offline)
+		r = run_offline(self->d);
+	else
+		r = serve(self);
+	mafsd_free(self->d);
+	return r;
+}
+
+static int wrong_usage(struct daemon *self, int err,
+		       const struct mafs_fault *fault)
+{
+	self->ready.fd = self->line.ready_fd;
+	mafsd_ready_fail(&self->ready, fault);
+	return err == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct daemon self = { .ready.fd = -1 };
+	int r;
+
+	mafsd_signals_begin();
+	mafs_diag_program("mafs-fused");
+	r = mafsd_command_line_read(argc, argv, &self.line, &fault);
+	if (r < 0) {
+		r = wrong_usage(&self, r, &fault);
+	} else if (self.line.help || self.line.version) {
+		(void)fputs(self.line.help ? mafsd_command_line_help :
+					     "mafs-fused " MAFS_VERSION "\n",
+			    stdout);
+		r = EXIT_SUCCESS;
+	} else {
+		self.ready.fd = self.line.ready_fd;
+		/* Programs that we start must not keep it open. */
+		if (self.ready.fd >= 0)
+			(void)fcntl(self.ready.fd, F_SETFD, FD_CLOEXEC);
+		r = live(&self) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	mafsd_command_line_done(&self.line);
+	return r;
+}

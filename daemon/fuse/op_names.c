@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Requests about names: lookup and forget, making, removing, renaming,
+ * symbolic links. They run in the handler.
+ */
+#include "adapter.h"
+
+#include <limits.h>
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	static const struct fuse_entry_param negative = {
+		.entry_timeout = MAFSD_CACHED_S,
+	};
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_lookup);
+	struct mafsd_entry entry;
+	int r;
+
+	r = mafsd_lookup(d, parent, name, &entry);
+	/* The kernel remembers that there is no such name. */
+	if (r == -ENOENT)
+		(void)fuse_reply_entry(req, &negative);
+	else
+		mafsd_reply_entry(req, d, r, &entry);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t nodeid, uint64_t n)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_forget);
+
+	mafsd_forget(d, nodeid, n);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count,
+			    struct fuse_forget_data *forgets)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_forget);
+
+	for (size_t i = 0; i < count; i++)
+		mafsd_forget(d, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t nodeid)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_readlink);
+	char target[PATH_MAX + 1] = "";
+	int r;
+
+	r = mafsd_readlink(d, nodeid, target, sizeof(target));
+	if (r < 0)
+		mafsd_reply(req, r);
+	else
+		(void)fuse_reply_readlink(req, target);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name,
+		     mode_t mode, dev_t rdev)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_mknod);
+	struct mafsd_caller caller;
+	struct mafsd_entry entry;
+	int r;
+
+	mafsd_request_caller(req, &caller);
+	r = mafsd_mknod(d, &caller, parent, name, mode, rdev, &entry);
+	mafsd_reply_entry(req, d, r, &entry);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
+		     mode_t mode)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_mkdir);
+	struct mafsd_caller caller;
+	struct mafsd_entry entry;
+	int r;
+
+	mafsd_request_caller(req, &caller);
+	r = mafsd_mkdir(d, &caller, parent, name, mode, &entry);
+	mafsd_reply_entry(req, d, r, &entry);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+		       const char *name)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_symlink);
+	struct mafsd_caller caller;
+	struct mafsd_entry entry;
+	int r;
+
+	mafsd_request_caller(req, &caller);
+	r = mafsd_symlink(d, &caller, target, parent, name, &entry);
+	mafsd_reply_entry(req, d, r, &entry);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t parent,
+		    const char *name)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_link);
+	struct mafsd_entry entry;
+	int r;
+
+	r = mafsd_link(d, nodeid, parent, name, &entry);
+	mafsd_reply_entry(req, d, r, &entry);
+}
+
+/* The last name of an open file may go, and a backing id keeps the file then:
+ * what can pass through must be known. */
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_unlink);
+
+	mafsd_kernel_connect(fuse_req_userdata(req));
+	mafsd_reply(req, mafsd_unlink(d, parent, name));
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_rmdir);
+
+	mafsd_reply(req, mafsd_rmdir(d, parent, name));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+		      fuse_ino_t new_parent, const char *new_name,
+		      unsigned int flags)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_rename);
+
+	mafsd_kernel_connect(fuse_req_userdata(req));
+	mafsd_reply(req,
+		    mafsd_rename(d, parent, name, new_parent, new_name, flags));
+}
+
+void mafsd_ops_names(struct fuse_lowlevel_ops *ops)
+{
+	ops->lookup = op_lookup;
+	ops->forget = op_forget;
+	ops->forget_multi = op_forget_multi;
+	ops->readlink = op_readlink;
+	ops->mknod = op_mknod;
+	ops->mkdir = op_mkdir;
+	ops->symlink = op_symlink;
+	ops->link = op_link;
+	ops->unlink = op_unlink;
+	ops->rmdir = op_rmdir;
+	ops->rename = op_rename;
+}

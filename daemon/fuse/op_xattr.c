@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Requests about extended attributes. A length of 0 asks how long the value
+ * is; otherwise what does not fit is -ERANGE, said by the core.
+ */
+#include "adapter.h"
+
+#include <linux/limits.h>
+#include <string.h>
+
+#define ACL_ACCESS "system.posix_acl_access"
+
+/* Answers with @n bytes at @bytes, or with the number when @size is 0. */
+static void reply_value(fuse_req_t req, const char *bytes, ssize_t n,
+			size_t size)
+{
+	if (n >= 0 && size == 0)
+		(void)fuse_reply_xattr(req, (size_t)n);
+	else
+		mafsd_reply_bytes(req, bytes, n);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name,
+			size_t size)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_getxattr);
+	char *value = mafsd_thread_buffer();
+
+	if (!value || size > XATTR_SIZE_MAX)
+		mafsd_reply(req, -ENOMEM);
+	else
+		reply_value(req, value,
+			    mafsd_getxattr(d, nodeid, name, value, size), size);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t nodeid, size_t size)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_listxattr);
+	char *list = mafsd_thread_buffer();
+
+	if (!list || size > XATTR_LIST_MAX)
+		mafsd_reply(req, -ENOMEM);
+	else
+		reply_value(req, list, mafsd_listxattr(d, nodeid, list, size),
+			    size);
+}
+
+/* Supplementary groups of the caller. None when they cannot be had, as from
+ * another pid namespace: then it counts as a member of fewer groups. */
+static size_t groups_of(fuse_req_t req, gid_t **ret)
+{
+	_cleanup_free_ gid_t *groups = NULL;
+	int n, n_got;
+
+	n = fuse_req_getgroups(req, 0, NULL);
+	if (n <= 0)
+		return 0;
+	groups = calloc((size_t)n, sizeof(*groups));
+	if (!groups)
+		return 0;
+	n_got = fuse_req_getgroups(req, n, groups);
+	if (n_got <= 0)
+		return 0;
+	*ret = take_ptr(groups);
+	return (size_t)(n_got < n ? n_got : n);
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name,
+			const char *value, size_t size, int flags)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_setxattr);
+	_cleanup_free_ gid_t *groups = NULL;
+	struct mafsd_caller caller;
+	size_t n_groups = 0;
+
+	mafsd_request_caller(req, &caller);
+	/* Reading them takes a while, and only an access ACL needs them. */
+	if (caller.uid != 0 && !strcmp(name, ACL_ACCESS))
+		n_groups = groups_of(req, &groups);
+	mafsd_reply(req, mafsd_setxattr(d, &caller, groups, n_groups, nodeid,
+					name, value, size, flags));
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t nodeid, const char *name)
+{
+	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_removexattr);
+
+	mafsd_reply(req, mafsd_removexattr(d, nodeid, name));
+}
+
+void mafsd_ops_xattr(struct fuse_lowlevel_ops *ops)
+{
+	ops->getxattr = op_getxattr;
+	ops->listxattr = op_listxattr;
+	ops->setxattr = op_setxattr;
+	ops->removexattr = op_removexattr;
+}

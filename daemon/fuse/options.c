@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reads the command line: `mafs mount` writes it, seldom a person. Words of -o
+ * that mean nothing to a FUSE mount (the times of access are N's business) are
+ * taken silently, unknown ones are refused.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <mafs/cleanup.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WRITEBACK_AFTER_MS 5000
+
+const char mafsd_command_line_help[] =
+	"Usage: mafs-fused [OPTION]... DIR MNT\n"
+	"       mafs-fused --offline DIR\n"
+	"\n"
+	"The daemon behind a mafs mount; `mafs mount` starts it.\n"
+	"\n"
+	"  --foreground     stay in the foreground, messages on standard error\n"
+	"  --ready-fd N     write \"ready\" to this descriptor when the mount\n"
+	"                   answers, or else what is wrong\n"
+	"  --memory SPEC    tmpfs[:SIZE][,mpol=POLICY][,huge=WHEN]\n"
+	"  -o WORDS         mount options, separated by commas: ro, nodev, dev,\n"
+	"                   nosuid, suid, noexec, exec, noatime, allow_other,\n"
+	"                   allow_root, io_uring, no_io_uring,\n"
+	"                   writeback_after=SECONDS\n"
+	"  --offline        mount nothing: write back what a killed daemon left\n"
+	"                   in memory, and exit\n"
+	"  --help, --version\n"
+	"\n"
+	"Example:\n"
+	"  mafs-fused --foreground --memory tmpfs:8G /data /mnt/fast\n";
+
+/* Handed on to libfuse as they are. */
+static const char *const handed_on[] = {
+	"dev",    "nodev", "suid",    "nosuid",     "exec",
+	"noexec", "async", "noatime", "nodiratime",
+};
+
+static const char *const silent[] = {
+	"defaults",
+	"rw",
+	"atime",
+	"diratime",
+	"relatime",
+	"norelatime",
+	"strictatime",
+	"nostrictatime",
+	"lazytime",
+	"nolazytime",
+	"default_permissions",
+};
+
+static bool is_one_of(const char *word, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(word, list[i]))
+			return true;
+	return false;
+}
+
+static int append_word(struct mafsd_command_line *line, const char *word)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", line->words ? line->words : "",
+		     line->words ? "," : "", word) < 0)
+		return -ENOMEM;
+	free(line->words);
+	line->words = longer;
+	return 0;
+}
+
+static int take_seconds(struct mafsd_command_line *line, const char *text,
+			struct mafs_fault *fault)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !isfinite(seconds) || seconds < 0 ||
+	    seconds > 86400)
+		return mafs_fault_set(fault, -EINVAL,
+				      "writeback_after=%s: give seconds, 0 to "
+				      "86400",
+				      text);
+	line->writeback_after_ms = (int64_t)(seconds * 1000);
+	return 0;
+}
+
+/* Words that are a switch of ours. */
+static bool take_switch(struct mafsd_command_line *line, const char *word)
+{
+	if (!strcmp(word, "ro"))
+		line->read_only = true;
+	else if (!strcmp(word, "allow_other"))
+		line->allow_other = true;
+	else if (!strcmp(word, "allow_root"))
+		line->allow_root = true;
+	else if (!strcmp(word, "io_uring"))
+		line->io_uring = MAFSD_WISH_YES;
+	else if (!strcmp(word, "no_io_uring"))
+		line->io_uring = MAFSD_WISH_NO;
+	else
+		return false;
+	return true;
+}
+
+static int take_word(struct mafsd_command_line *line, const char *word,
+		     struct mafs_fault *fault)
+{
+	static const char after[] = "writeback_after=";
+
+	if (!*word || is_one_of(word, silent, MAFS_ARRAY_SIZE(silent)) ||
+	    take_switch(line, word))
+		return 0;
+	if (is_one_of(word, handed_on, MAFS_ARRAY_SIZE(handed_on)))
+		return append_word(line, word);
+	if (!strncmp(word, after, sizeof(after) - 1))
+		return take_seconds(line, word + sizeof(after) - 1, fault);
+	return mafs_fault_set(fault, -EINVAL,
+			      "unknown mount option %s; see mafs-fused --help",
+			      word);
+}
+
+static int take_words(struct mafsd_command_line *line, const char *text,
+		      struct mafs_fault *fault)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	char *rest = copy, *word;
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	while (r == 0 && (word = strsep(&rest, ",")))
+		r = take_word(line, word, fault);
+	return r;
+}
+
+static int take_ready_fd(struct mafsd_command_line *line, const char *text,
+			 struct mafs_fault *fault)
+{
+	char *end;
+	long number = strtol(text, &end, 10);
+
+	if (end == text || *end || number < 0 || number > INT_MAX)
+		return mafs_fault_set(fault, -EINVAL,
+				      "--ready-fd %s: not a descriptor", text);
+	line->ready_fd = (int)number;
+	return 0;
+}
+
+/* A missing directory is told by mafsd_start() or the mount in its own words,
+ * but the path must not depend on where we are. */
+static int take_path(const char *path, char **ret, struct mafs_fault *fault)
+{
+	*ret = realpath(path, NULL);
+	if (!*ret)
+		return mafs_fault_set(fault, -errno, "%s: %s", path,
+				      strerror(errno));
+	return 0;
+}
+
+static int take_paths(struct mafsd_command_line *line, int n, char **paths,
+		      struct mafs_fault *fault)
+{
+	int r;
+
+	if (line->help || line->version)
+		return 0;
+	if (n != (line->offline ? 1 : 2))
+		return mafs_fault_set(fault, -EINVAL,
+				      line->offline ?
+					      "--offline wants one directory" :
+					      "name the directory to serve and "
+					      "where to mount it");
+	r = take_path(paths[0], &line->source, fault);
+	if (r < 0)
+		return r;
+	if (!line->offline)
+		return take_path(paths[1], &line->mountpoint, fault);
+	line->mountpoint = strdup("");
+	return line->mountpoint ? 0 : -ENOMEM;
+}
+
+static int take_option(struct mafsd_command_line *line, int c, char **argv,
+		       struct mafs_fault *fault)
+{
+	switch (c) {
+	case 'f':
+		line->foreground = true;
+		return 0;
+	case 'r':
+		return take_ready_fd(line, optarg, fault);
+	case 'm':
+		return mafs_memory_spec_parse(optarg, &line->memory, fault);
+	case 'o':
+		return take_words(line, optarg, fault);
+	case 'O':
+		line->offline = true;
+		return 0;
+	case 'h':
+		line->help = true;
+		return 0;
+	case 'V':
+		line->version = true;
+		return 0;
+	case ':':
+		return mafs_fault_set(fault, -EINVAL, "%s wants a value",
+				      argv[optind - 1]);
+	default:
+		return mafs_fault_set(fault, -EINVAL, "unknown option %s",
+				      argv[optind - 1]);
+	}
+}
+
+int mafsd_command_line_read(int argc, char **argv,
+			    struct mafsd_command_line *ret,
+			    struct mafs_fault *fault)
+{
+	static const struct option options[] = {
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "memory", required_argument, NULL, 'm' },
+		{ "offline", no_argument, NULL, 'O' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int c, r;
+
+	*ret = (struct mafsd_command_line){
+		.ready_fd = -1,
+		.writeback_after_ms = WRITEBACK_AFTER_MS,
+	};
+	r = mafs_memory_spec_parse("tmpfs", &ret->memory, fault);
+	while (r == 0 &&
+	       (c = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1)
+		r = take_option(ret, c, argv, fault);
+	if (r == 0)
+		r = take_paths(ret, argc - optind, argv + optind, fault);
+	return r;
+}
+
+void mafsd_command_line_done(struct mafsd_command_line *line)
+{
+	free(line->source);
+	free(line->mountpoint);
+	free(line->words);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of mafs-fused: options.c reads it, main.c acts on it. */
+#pragma once
+
+#include <mafs/fault.h>
+#include <mafs/memory.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mafsd_wish {
+	MAFSD_WISH_NONE,
+	MAFSD_WISH_YES,
+	MAFSD_WISH_NO,
+};
+
+/**
+ * struct mafsd_command_line - what was asked for
+ * @source, @mountpoint: absolute where that could be had; owned
+ * @words: mount options for libfuse, separated by commas; owned, may be NULL
+ * @ready_fd: -1: none
+ */
+struct mafsd_command_line {
+	char *source;
+	char *mountpoint; /* "" with --offline */
+	char *words;
+	struct mafs_memory_spec memory;
+	int ready_fd;
+	int64_t writeback_after_ms;
+	bool foreground;
+	bool offline;
+	bool read_only;
+	bool allow_other;
+	bool allow_root;
+	bool help;
+	bool version;
+	enum mafsd_wish io_uring;
+};
+
+extern const char mafsd_command_line_help[];
+
+/* Return: 0; -EINVAL: wrong, the fault says what; -errno: a directory cannot
+ * be had. To be done with mafsd_command_line_done() in any case. */
+int mafsd_command_line_read(int argc, char **argv,
+			    struct mafsd_command_line *ret,
+			    struct mafs_fault *fault);
+void mafsd_command_line_done(struct mafsd_command_line *line);
