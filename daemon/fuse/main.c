@@ -166,11 +166,15 @@ static int serve(struct daemon *self)
 				   strerror(-r));
 	}
 	end_serving(self);
+	/* The long part, while people can still ask how it goes; the memory
+	 * that the rest takes down is theirs to look at no more. Its errors
+	 * come again. */
+	(void)mafsd_sync(self->d, NULL);
+	mafsd_control_stop(self->control);
 	r_stop = stop_core(self->d);
 	/* Told last: who hears of the failure may begin anew at once. */
 	if (!self->ready_running)
 		mafsd_ready_fail(&self->ready, &fault);
-	mafsd_control_stop(self->control);
 	mafsd_session_free(self->fuse);
 	return r < 0 ? r : r_stop;
 }
