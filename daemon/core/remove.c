@@ -97,10 +97,13 @@ int mafsd_victim_prepare(struct mafsd *d, struct mafsd_inode *dir, int dirfd,
 	victim.inode = find_named(d, dirfd, name);
 	if (!victim.inode)
 		return 0;
-	/* Where there are no handles it is found by this name for certain. */
-	mafsd_name_set(d, victim.inode, dir, name);
 	pthread_mutex_lock(&victim.inode->lock);
 	victim.fd = mafsd_path_get(d, victim.inode);
+	if (victim.fd == -ESTALE) {
+		/* Its known name went, and it has no handle: this one it has. */
+		mafsd_name_set(d, victim.inode, dir, name);
+		victim.fd = mafsd_path_get(d, victim.inode);
+	}
 	if (victim.fd < 0)
 		r = victim.fd;
 	else
