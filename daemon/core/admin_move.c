@@ -75,7 +75,8 @@ static void end_batch(struct move *move)
 	if (move->n_batch == 1)
 		r = mafsd_write_back(move->d, move->batch[0], true);
 	else if (move->n_batch > 1)
-		r = mafsd_write_back_batch(move->d, move->batch, move->n_batch);
+		r = mafsd_write_back_batch(move->d, move->batch, move->n_batch,
+					   true);
 	for (size_t i = 0; i < move->n_batch; i++) {
 		inode = move->batch[i];
 		r_evict = mafsd_evict(move->d, inode);

@@ -118,6 +118,17 @@ static int default_size(struct mafsd *d)
 	return 0;
 }
 
+/* Bytes of a session that ended go; the mount point stays. */
+static int clear_memory_path(struct mafsd *d)
+{
+	const char *path = d->volume->memory_path;
+
+	mafs_memory_tmpfs_destroy(path, NULL);
+	if (d->cloned && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
 static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 {
 	const char *path = d->volume->memory_path;
@@ -147,7 +158,10 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 				      "without ro first",
 				      d->options.source);
 	if (!recover) {
-		mafs_memory_tmpfs_destroy(path, NULL);
+		r = clear_memory_path(d);
+		if (r < 0)
+			return mafs_fault_set(fault, r, "%s: %s", path,
+					      strerror(-r));
 		r = mafs_memory_tmpfs_make(path, &d->options.memory, &d->memory,
 					   fault);
 		if (r < 0)
