@@ -110,12 +110,20 @@ static void *run_ready(void *argument)
 
 /* ---- serving ---- */
 
+static char *control_path(struct mafsd *d)
+{
+	char *path;
+
+	return asprintf(&path, "%s/control.sock", d->volume->runtime_dir) < 0 ?
+		       NULL :
+		       path;
+}
+
 static int start_control(struct daemon *self, struct mafs_fault *fault)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = control_path(self->d);
 
-	if (asprintf(&path, "%s/control.sock", self->d->volume->runtime_dir) <
-	    0)
+	if (!path)
 		return mafs_fault_set(fault, -ENOMEM, "out of memory");
 	return mafsd_control_start(self->d, path, &self->control, fault);
 }
@@ -181,10 +189,14 @@ static int serve(struct daemon *self)
 
 static int run_offline(struct mafsd *d)
 {
+	_cleanup_free_ char *path = control_path(d);
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	int r, r_stop;
 
 	mafsd_thread_enter();
+	/* Of the killed daemon: nobody listens. We hold the volume's lock. */
+	if (path)
+		(void)unlink(path);
 	r = mafsd_run(d, &fault);
 	if (r < 0) {
 		mafs_error("%s", fault.what);
