@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #define N_STACKED_MAX 16
 
@@ -58,7 +58,7 @@ static bool is_dead_mount(const char *path)
 {
 	struct mafs_mounts mounts = { 0 };
 	const struct mafs_mount *mount;
-	struct stat st;
+	struct statfs fs;
 	bool ours;
 
 	if (mafs_mounts_read(NULL, &mounts) < 0)
@@ -66,7 +66,10 @@ static bool is_dead_mount(const char *path)
 	mount = mafs_mounts_at(&mounts, path);
 	ours = mount && !strcmp(mount->type, MAFS_FUSE_TYPE);
 	mafs_mounts_done(&mounts);
-	return ours && stat(path, &st) < 0 && errno == ENOTCONN;
+	/* The kernel may know attributes by heart, but statfs goes through.
+	 * ECONNABORTED: it died while this very call waited for it. */
+	return ours && statfs(path, &fs) < 0 &&
+	       (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 int mafs_detach_dead(const char *mountpoint, struct mafs_fault *fault)

@@ -160,7 +160,7 @@ int mafs_where_find(const char *path, struct mafs_where *ret,
 	struct mafs_mounts mounts = { 0 };
 	int r;
 
-	if (!real && errno == ENOTCONN)
+	if (!real && (errno == ENOTCONN || errno == ECONNABORTED))
 		return mafs_fault_set(fault, -ENOTCONN,
 				      "%s: the daemon of that mount is gone; "
 				      "mafs mount brings it back",

@@ -255,6 +255,26 @@ static uint64_t memory_bytes(struct mafsd *d, struct mafsd_file *file)
 	return r < 0 ? 0 : (uint64_t)st.st_blocks * 512;
 }
 
+/* On a tmpfs the length of the one extent is the memory file's.
+ * Context: inode->lock held. */
+static int true_map(struct mafsd *d, struct mafsd_file *file,
+		    struct mafs_map *ret)
+{
+	struct mafs_memory_file *mem;
+	struct stat st;
+	int r;
+
+	r = mafs_map_copy(&file->map, ret);
+	if (r < 0 || !d->memory->ops->kernel_serves || ret->n_extents != 1)
+		return r;
+	if (mafsd_mem_get(d, file, &mem) < 0)
+		return 0;
+	if (d->memory->ops->stat(mem, &st) == 0 && st.st_size > 0)
+		ret->extents[0].length_bytes = (uint64_t)st.st_size;
+	mafsd_mem_put(d, file);
+	return 0;
+}
+
 /* Context: inode->lock held. */
 static int describe_file(struct mafsd *d, struct mafsd_file *file,
 			 struct mafsd_file_info *ret)
@@ -271,7 +291,7 @@ static int describe_file(struct mafsd *d, struct mafsd_file *file,
 	ret->id = file->id;
 	ret->memory_bytes = memory_bytes(d, file);
 	ret->dirty_bytes = mafs_ranges_total(&file->dirty);
-	return mafs_map_copy(&file->map, &ret->map);
+	return true_map(d, file, &ret->map);
 }
 
 static int describe_inode(struct mafsd *d, struct mafsd_inode *inode,

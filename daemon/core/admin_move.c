@@ -79,7 +79,7 @@ static void end_batch(struct move *move)
 					   true);
 	for (size_t i = 0; i < move->n_batch; i++) {
 		inode = move->batch[i];
-		r_evict = mafsd_evict(move->d, inode);
+		r_evict = mafsd_evict(move->d, inode, true);
 		/* Still dirty: the reason is why it did not go down. */
 		count(move, inode, r_evict == -EBUSY && r < 0 ? r : r_evict);
 		mafsd_inode_unref(move->d, inode);

@@ -55,8 +55,10 @@ static int show_memory(struct mafsd *d, struct mafsd_file *file,
 	mafsd_mem_put(d, file);
 	if (r < 0)
 		return r;
+	/* What fallocate(2) was promised is N's, and counts. */
+	if (st->st_size > mem_st.st_size || st->st_blocks < mem_st.st_blocks)
+		st->st_blocks = mem_st.st_blocks;
 	st->st_size = mem_st.st_size;
-	st->st_blocks = mem_st.st_blocks;
 	st->st_mtim = mem_st.st_mtim;
 	st->st_atim = mem_st.st_atim;
 	st->st_ctim = is_zero(&file->shown_ctime) ? mem_st.st_ctim :

@@ -18,13 +18,14 @@
 static void take_dirty(struct mafsd *d, struct mafsd_file *file,
 		       struct mafsd_copy *copy)
 {
-	file->wb_bytes = file->dirty_bytes;
+	file->wb_reserved = file->reserved_bytes;
 	mafsd_dirty_take(d, file, &copy->ranges);
 	copy->n_valid = file->n_valid;
 	file->n_valid = UINT64_MAX;
-	copy->whole = file->dirty_whole || file->mapped_writer;
+	copy->whole = file->dirty_whole;
 	file->dirty_whole = false;
 	copy->gen = file->gen;
+	copy->n_priv_changes = file->inode->n_priv_changes;
 	copy->id = file->id;
 }
 
@@ -35,6 +36,15 @@ static void give_back(struct mafsd *d, struct mafsd_file *file,
 	file->dirty_whole |= copy->whole;
 	if (copy->n_valid < file->n_valid)
 		file->n_valid = copy->n_valid;
+}
+
+/* A program that mapped the memory file for writing stores unseen until it
+ * unmaps it. Asked before the copy: what it stored by then is in the copy. */
+static bool may_be_stored_to(struct mafsd *d, struct mafsd_file *file,
+			     bool wait)
+{
+	return file->path == MAFSD_M ||
+	       mafsd_mem_use(d, file, wait) != MAFS_USE_NONE;
 }
 
 /* Return: 1: begun; 0: nothing to do; -EBUSY: another is at it. */
@@ -64,6 +74,10 @@ static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 	}
 	file->state = MAFSD_WRITING;
 	file->wb_busy = true;
+	if (file->mapped_writer) {
+		file->dirty_whole = true;
+		file->mapped_writer = may_be_stored_to(d, file, wait);
+	}
 	take_dirty(d, file, copy);
 	return 1;
 }
@@ -183,6 +197,7 @@ static int open_both(struct mafsd *d, struct mafsd_copy *copy)
 	if (r < 0)
 		return r;
 	copy->n_size = (uint64_t)copy->n_st.st_size;
+	mafsd_capability_save(copy->n_fd, &copy->capability);
 	return d->memory->ops->stat(copy->mem, &copy->mem_st);
 }
 
@@ -220,6 +235,10 @@ int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 	mafs_act_as_self();
 	if (r < 0)
 		return r;
+	pthread_mutex_lock(&copy->inode->lock);
+	if (copy->n_priv_changes == copy->inode->n_priv_changes)
+		mafsd_capability_restore(copy->n_fd, &copy->capability);
+	pthread_mutex_unlock(&copy->inode->lock);
 	return d->tier->set_times(copy->n_fd, times);
 }
 
@@ -261,21 +280,6 @@ static void note_failure(struct mafsd *d, struct mafsd_file *file, int error)
 	mafsd_queue_dirty(d, file, now + backoff);
 }
 
-/* A program that mapped the memory file for writing may go on storing. */
-static bool still_mapped(struct mafsd *d, struct mafsd_file *file)
-{
-	if (!file->mapped_writer)
-		return false;
-	if (file->path == MAFSD_M && file->n_writers > 0)
-		return true;
-	if (file->path == MAFSD_M ||
-	    mafsd_mem_use(d, file, false) != MAFS_USE_NONE)
-		return true;
-	/* Stores before this moment may have come behind the copy. */
-	file->mapped_writer = false;
-	return true;
-}
-
 static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 		       bool flushed)
 {
@@ -283,7 +287,9 @@ static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 	struct stat st;
 
 	file->wb_busy = false;
-	file->wb_bytes = 0;
+	file->wb_reserved = 0;
+	if (copy->n_fd >= 0 && d->tier->stat(copy->n_fd, &st) == 0)
+		mafsd_dirty_on_n(d, file, &st);
 	pthread_cond_broadcast(&file->wb_done);
 	if (error < 0)
 		give_back(d, file, copy);
@@ -291,11 +297,12 @@ static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 		mafsd_hot_drop(d, copy->inode);
 		return;
 	}
+	mafsd_space_settle(d, file);
 	if (error < 0) {
 		note_failure(d, file, error);
 		return;
 	}
-	if (still_mapped(d, file)) {
+	if (file->mapped_writer) {
 		file->dirty_whole = true;
 		mafsd_queue_dirty(
 			d, file, mafsd_now_ms() + d->options.writeback_most_ms);

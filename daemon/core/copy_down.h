@@ -21,6 +21,8 @@ struct mafsd_copy {
 	uint64_t gen, id;
 	uint64_t n_size; /* N's, before */
 	struct stat n_st, mem_st;
+	struct mafsd_capability capability;
+	uint32_t n_priv_changes;
 	bool cuts; /* N's file becomes shorter: flush before */
 	int error;
 };

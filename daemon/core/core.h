@@ -128,14 +128,16 @@ struct mafsd_file {
 	/* dirty: an optimisation of the running daemon only */
 	struct mafs_ranges dirty;
 	uint64_t dirty_bytes; /* of the ranges */
+	uint64_t dirty_above; /* of these, behind n_size */
 	uint32_t dirty_grain; /* 0: exact */
 	bool dirty_whole;
 	bool mapped_writer; /* X opened O_RDWR: stores go unseen */
 	uint64_t n_valid; /* N's bytes beyond this are superseded */
 	uint64_t gen; /* raised by each change of bytes */
-	uint64_t wb_bytes; /* taken by the running write-back */
+	uint64_t n_size; /* N's, when last looked at */
+	uint64_t credit_bytes; /* allocated on N below n_size */
 	uint64_t reserved_bytes; /* of N's free space */
-	uint64_t credit_bytes; /* allocated on N already */
+	uint64_t wb_reserved; /* of these, for the running write-back */
 	int64_t dirty_since_ms;
 	int64_t due_ms; /* when write-back should begin */
 	bool wb_busy; /* one write-back at a time */
@@ -173,6 +175,7 @@ struct mafsd_inode {
 	struct mafsd_file *file; /* lock */
 	uint32_t n_changes; /* lock: of content */
 	uint32_t k_seen; /* lock: of the page cache's content */
+	uint32_t n_priv_changes; /* lock */
 	bool no_priv; /* lock: no setuid, setgid, capability to strip */
 
 	uint64_t hash;

@@ -13,10 +13,18 @@
 #define FIRST_GRAIN (64U << 10)
 #define LAST_GRAIN (64U << 20)
 
-static void count(struct mafsd *d, struct mafsd_file *file, uint64_t bytes)
+static void count(struct mafsd *d, struct mafsd_file *file, uint64_t bytes,
+		  uint64_t above)
 {
 	mafsd_account_dirty(d, file, file->dirty_bytes, bytes);
 	file->dirty_bytes = bytes;
+	file->dirty_above = above;
+}
+
+static void recount(struct mafsd *d, struct mafsd_file *file)
+{
+	count(d, file, mafs_ranges_total(&file->dirty),
+	      mafs_ranges_overlap(&file->dirty, file->n_size, UINT64_MAX));
 }
 
 static int add_in_grains(struct mafs_ranges *to, uint64_t start, uint64_t end,
@@ -47,17 +55,31 @@ static void coarsen(struct mafsd_file *file)
 	file->dirty_grain = (uint32_t)grain;
 }
 
-uint64_t mafsd_dirty_would_be(const struct mafsd_file *file, uint64_t start,
-			      uint64_t end)
+void mafsd_dirty_on_n(struct mafsd *d, struct mafsd_file *file,
+		      const struct stat *n)
 {
-	return file->dirty_bytes + (end - start) -
-	       mafs_ranges_overlap(&file->dirty, start, end);
+	file->n_size = (uint64_t)n->st_size;
+	file->credit_bytes = (uint64_t)n->st_blocks * 512;
+	recount(d, file);
+}
+
+void mafsd_dirty_adds(const struct mafsd_file *file, uint64_t start,
+		      uint64_t end, uint64_t *ret_bytes, uint64_t *ret_above)
+{
+	uint64_t from = start > file->n_size ? start : file->n_size;
+
+	*ret_bytes =
+		end - start - mafs_ranges_overlap(&file->dirty, start, end);
+	*ret_above = 0;
+	if (from < end)
+		*ret_above = end - from -
+			     mafs_ranges_overlap(&file->dirty, from, end);
 }
 
 void mafsd_dirty_add(struct mafsd *d, struct mafsd_file *file, uint64_t start,
 		     uint64_t end)
 {
-	uint64_t bytes;
+	uint64_t bytes, above;
 	int r;
 
 	if (file->dirty_grain) {
@@ -65,14 +87,14 @@ void mafsd_dirty_add(struct mafsd *d, struct mafsd_file *file, uint64_t start,
 		end = (end + file->dirty_grain - 1) &
 		      ~(uint64_t)(file->dirty_grain - 1);
 	}
-	bytes = mafsd_dirty_would_be(file, start, end);
+	mafsd_dirty_adds(file, start, end, &bytes, &above);
 	r = mafs_ranges_add(&file->dirty, start, end);
 	if (r < 0)
 		file->dirty_whole = true; /* no memory to be exact */
-	count(d, file, bytes);
+	count(d, file, file->dirty_bytes + bytes, file->dirty_above + above);
 	if (file->dirty.n_ranges > N_RANGES_MAX) {
 		coarsen(file);
-		count(d, file, mafs_ranges_total(&file->dirty));
+		recount(d, file);
 	}
 }
 
@@ -80,7 +102,7 @@ void mafsd_dirty_cut(struct mafsd *d, struct mafsd_file *file, uint64_t size)
 {
 	if (mafs_ranges_remove(&file->dirty, size, UINT64_MAX) < 0)
 		file->dirty_whole = true;
-	count(d, file, mafs_ranges_total(&file->dirty));
+	recount(d, file);
 }
 
 void mafsd_dirty_take(struct mafsd *d, struct mafsd_file *file,
@@ -89,7 +111,7 @@ void mafsd_dirty_take(struct mafsd *d, struct mafsd_file *file,
 	*ret = file->dirty;
 	memset(&file->dirty, 0, sizeof(file->dirty));
 	file->dirty_grain = 0;
-	count(d, file, 0);
+	count(d, file, 0, 0);
 }
 
 void mafsd_dirty_give_back(struct mafsd *d, struct mafsd_file *file,
@@ -97,7 +119,7 @@ void mafsd_dirty_give_back(struct mafsd *d, struct mafsd_file *file,
 {
 	if (mafs_ranges_merge(&file->dirty, ranges) < 0)
 		file->dirty_whole = true;
-	count(d, file, mafs_ranges_total(&file->dirty));
+	recount(d, file);
 }
 
 void mafsd_dirty_clear(struct mafsd *d, struct mafsd_file *file)

@@ -204,7 +204,7 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 	file->dirty_whole = file->mapped_writer = false;
 	file->no_holes = true;
 	file->n_valid = 0;
-	file->credit_bytes = (uint64_t)st->st_blocks * 512;
+	mafsd_dirty_on_n(d, file, st);
 	file->gen++;
 	become_hot(d, file);
 	become_dirty(d, file);
@@ -229,7 +229,7 @@ int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode)
 	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
 	file->writing_logged = false;
 	file->n_valid = UINT64_MAX;
-	file->credit_bytes = (uint64_t)st.st_blocks * 512;
+	mafsd_dirty_on_n(d, file, &st);
 	become_dirty(d, file);
 	return 0;
 }
@@ -271,22 +271,29 @@ int mafsd_hot_drop(struct mafsd *d, struct mafsd_inode *inode)
 /* Right after a close the answer is wrongly "in use" for a moment. */
 static const unsigned int retry_ms[] = { 1, 5, 20 };
 
-static enum mafs_use probe(int fd, bool may_block)
+enum mafs_use mafsd_lease_wait(int fd, bool may_block)
 {
 	size_t i = 0;
 
 	for (;;) {
 		struct timespec wait = { 0 };
 
-		if (mafs_lease_take(fd) == MAFS_USE_NONE) {
-			mafs_lease_drop(fd);
+		if (mafs_lease_take(fd) == MAFS_USE_NONE)
 			return MAFS_USE_NONE;
-		}
 		if (!may_block || i == MAFS_ARRAY_SIZE(retry_ms))
 			return MAFS_USE_SOME;
 		wait.tv_nsec = retry_ms[i++] * 1000000L;
 		nanosleep(&wait, NULL);
 	}
+}
+
+static enum mafs_use probe(int fd, bool may_block)
+{
+	enum mafs_use use = mafsd_lease_wait(fd, may_block);
+
+	if (use == MAFS_USE_NONE)
+		mafs_lease_drop(fd);
+	return use;
 }
 
 enum mafs_use mafsd_mem_use(struct mafsd *d, struct mafsd_file *file,
@@ -372,7 +379,7 @@ int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 	/* After a crash a dirty file is dirty in whole. */
 	file->dirty_whole = true;
 	file->n_valid = 0;
-	file->credit_bytes = (uint64_t)st->st_blocks * 512;
+	mafsd_dirty_on_n(d, file, st);
 	become_dirty(d, file);
 	if (hot.state == MAFS_HOT_WRITING) {
 		file->state = MAFSD_WRITING;

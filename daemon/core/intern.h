@@ -95,6 +95,16 @@ void mafsd_priv_strip(struct mafsd *d, struct mafsd_inode *inode,
 /* A mode or capability was set: look again. */
 void mafsd_priv_changed(struct mafsd_inode *inode);
 
+/* Any write to N takes security.capability away; write-back is no change of
+ * the file's and puts it back. */
+struct mafsd_capability {
+	uint8_t bytes[64];
+	size_t len; /* 0: none */
+};
+
+void mafsd_capability_save(int fd, struct mafsd_capability *ret);
+void mafsd_capability_restore(int fd, const struct mafsd_capability *saved);
+
 /* ---- journal.c ---- */
 
 int mafsd_journal_open(struct mafsd *d, bool recover, struct mafs_fault *fault);
@@ -141,6 +151,9 @@ int mafsd_hot_drop(struct mafsd *d, struct mafsd_inode *inode);
 /* Is the clean copy still N's content? Drops it when not; what an earlier
  * daemon left is looked at. Context: inode->lock held, closed. */
 int mafsd_hot_verify(struct mafsd *d, struct mafsd_inode *inode);
+/* Takes a lease, with @may_block asking again for some ms: right after a close
+ * the answer is wrongly "in use". */
+enum mafs_use mafsd_lease_wait(int fd, bool may_block);
 /* Is the memory file in use by others? Context: inode->lock held. */
 enum mafs_use mafsd_mem_use(struct mafsd *d, struct mafsd_file *file,
 			    bool may_block);
@@ -167,9 +180,12 @@ void mafsd_dirty_take(struct mafsd *d, struct mafsd_file *file,
 void mafsd_dirty_give_back(struct mafsd *d, struct mafsd_file *file,
 			   const struct mafs_ranges *ranges);
 void mafsd_dirty_clear(struct mafsd *d, struct mafsd_file *file);
-/* Dirty bytes if [start, end) were dirty as well. */
-uint64_t mafsd_dirty_would_be(const struct mafsd_file *file, uint64_t start,
-			      uint64_t end);
+/* What the file is on N now, against which room is reckoned. */
+void mafsd_dirty_on_n(struct mafsd *d, struct mafsd_file *file,
+		      const struct stat *n);
+/* Bytes that [start, end) would add, and those of them behind n_size. */
+void mafsd_dirty_adds(const struct mafsd_file *file, uint64_t start,
+		      uint64_t end, uint64_t *ret_bytes, uint64_t *ret_above);
 
 /* ---- queue.c: which file is next ---- */
 
@@ -203,7 +219,8 @@ int mafsd_space_make_room(struct mafsd *d, uint64_t bytes);
 /* ---- move.c: evict, promote ---- */
 
 /* Return: 0; -EBUSY (open, mapped, dirty); -errno. No locks held. */
-int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode);
+/* @patient: asks again for some ms, when it was closed just now. */
+int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode, bool patient);
 int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode);
 
 /* ---- writeback.c ---- */

@@ -346,6 +346,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 	r = mafs_volume_session_store(d->volume, fault);
 	if (r < 0)
 		return r;
+	mafsd_table_done(d); /* closes what is open in memory */
 	d->memory->ops->free(take_ptr(d->memory));
 	return mafs_memory_tmpfs_destroy(d->volume->memory_path, fault);
 }

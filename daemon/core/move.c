@@ -17,7 +17,8 @@
 /* ---- evict ---- */
 
 /* Context: inode->lock held. */
-static int evict_locked(struct mafsd *d, struct mafsd_inode *inode)
+static int evict_locked(struct mafsd *d, struct mafsd_inode *inode,
+			bool patient)
 {
 	struct mafsd_file *file = inode->file;
 	struct mafs_memory_file *mem;
@@ -34,7 +35,8 @@ static int evict_locked(struct mafsd *d, struct mafsd_inode *inode)
 	if (r < 0)
 		return r;
 	fd = d->memory->ops->lease_fd(mem);
-	if (d->root && (fd < 0 || mafs_lease_take(fd) != MAFS_USE_NONE)) {
+	if (d->root &&
+	    (fd < 0 || mafsd_lease_wait(fd, patient) != MAFS_USE_NONE)) {
 		d->memory->ops->close(mem);
 		return -EBUSY;
 	}
@@ -47,12 +49,12 @@ static int evict_locked(struct mafsd *d, struct mafsd_inode *inode)
 	return r;
 }
 
-int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode)
+int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode, bool patient)
 {
 	int r;
 
 	pthread_mutex_lock(&inode->lock);
-	r = evict_locked(d, inode);
+	r = evict_locked(d, inode, patient);
 	mafsd_file_put(d, inode);
 	pthread_mutex_unlock(&inode->lock);
 	return r;
@@ -208,13 +210,11 @@ static int begin_promotion(struct mafsd *d, struct promotion *p)
 		return 1;
 	if (mafsd_in_memory(file) || file->path != MAFSD_CLOSED)
 		return -EBUSY;
-	if (d->root && mafsd_n_use(d, inode, true) != MAFS_USE_NONE)
-		return -EBUSY;
 	mafsd_slot_close(&d->slots, &file->n_slot);
 	p->n_fd = mafsd_n_open(d, inode, O_RDONLY);
 	if (p->n_fd < 0)
 		return p->n_fd;
-	if (d->root && mafs_lease_take(p->n_fd) != MAFS_USE_NONE)
+	if (d->root && mafsd_lease_wait(p->n_fd, true) != MAFS_USE_NONE)
 		return -EBUSY;
 	if (fstat(p->n_fd, &p->n_st) < 0)
 		return -errno;

@@ -99,8 +99,8 @@ int mafsd_setattr(struct mafsd *d, const struct mafsd_caller *caller,
 int mafsd_statfs(struct mafsd *d, struct statvfs *ret);
 ssize_t mafsd_getxattr(struct mafsd *d, uint64_t nodeid, const char *name,
 		       void *value, size_t len);
-ssize_t mafsd_listxattr(struct mafsd *d, uint64_t nodeid, char *list,
-			size_t len);
+ssize_t mafsd_listxattr(struct mafsd *d, const struct mafsd_caller *caller,
+			uint64_t nodeid, char *list, size_t len);
 /* @groups: supplementary groups of the caller, for ACLs. */
 int mafsd_setxattr(struct mafsd *d, const struct mafsd_caller *caller,
 		   const gid_t *groups, size_t n_groups, uint64_t nodeid,

@@ -50,16 +50,18 @@ void mafsd_priv_strip(struct mafsd *d, struct mafsd_inode *inode,
 	struct stat st;
 	int fd;
 
-	if (inode->no_priv || !S_ISREG(inode->type) ||
-	    (caller && caller->uid == 0))
+	if (inode->no_priv || !S_ISREG(inode->type))
 		return;
 	fd = mafsd_path_get(d, inode);
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0) {
 		mafsd_proc_path(fd, path);
-		stripped = strip_mode(path, &st, &mode_left);
-		stripped |= strip_capability(path, &capability_left);
+		stripped = strip_capability(path, &capability_left);
+		if (!caller || caller->uid != 0)
+			stripped |= strip_mode(path, &st, &mode_left);
+		else /* root's writes leave the mode, but no capability */
+			mode_left = st.st_mode & (S_ISUID | S_ISGID);
 		inode->no_priv = !mode_left && !capability_left;
 	} else {
 		stripped = false;
@@ -68,6 +70,7 @@ void mafsd_priv_strip(struct mafsd *d, struct mafsd_inode *inode,
 
 	if (!stripped)
 		return;
+	inode->n_priv_changes++;
 	mafsd_attr_touched(d, inode);
 	if (d->kernel)
 		d->kernel->inval_attr(d->kernel_context, inode->nodeid);
@@ -76,4 +79,22 @@ void mafsd_priv_strip(struct mafsd *d, struct mafsd_inode *inode,
 void mafsd_priv_changed(struct mafsd_inode *inode)
 {
 	inode->no_priv = false;
+	inode->n_priv_changes++;
+}
+
+/* ---- write-back ---- */
+
+void mafsd_capability_save(int fd, struct mafsd_capability *ret)
+{
+	ssize_t n = fgetxattr(fd, "security.capability", ret->bytes,
+			      sizeof(ret->bytes));
+
+	ret->len = n > 0 ? (size_t)n : 0;
+}
+
+void mafsd_capability_restore(int fd, const struct mafsd_capability *saved)
+{
+	if (saved->len > 0)
+		fsetxattr(fd, "security.capability", saved->bytes, saved->len,
+			  0);
 }

@@ -221,7 +221,7 @@ static int fallocate_memory(struct mafsd *d, struct mafsd_inode *inode,
 		if (r < 0)
 			return r;
 		if (mafsd_stat_n(d, inode, &st) == 0)
-			file->credit_bytes = (uint64_t)st.st_blocks * 512;
+			mafsd_dirty_on_n(d, file, &st);
 		mafsd_space_settle(d, file);
 	}
 	if (mode & FALLOC_FL_KEEP_SIZE)

@@ -5,7 +5,7 @@
  * when memory is full.
  *
  * A file's reservation is its dirty bytes in whole blocks, less what N has
- * allocated for it already. f_bavail counts for all: root's reserve is never
+ * allocated already where they go. f_bavail counts for all: root's reserve is never
  * promised.
  */
 #include "intern.h"
@@ -60,21 +60,25 @@ static bool fits(struct mafsd *d, uint64_t more)
 	return wanted <= space->available_bytes;
 }
 
-static uint64_t needed(const struct mafsd_file *file, uint64_t dirty_bytes)
+/* Room on N for so many dirty bytes, @above of them behind its end. */
+static uint64_t needed(const struct mafsd_file *file, uint64_t bytes,
+		       uint64_t above)
 {
-	uint64_t bytes = round_up(dirty_bytes);
+	uint64_t below = round_up(bytes - above);
 
-	return bytes > file->credit_bytes ? bytes - file->credit_bytes : 0;
+	below = below > file->credit_bytes ? below - file->credit_bytes : 0;
+	return below + round_up(above);
 }
 
 int mafsd_space_reserve(struct mafsd *d, struct mafsd_file *file,
 			uint64_t start, uint64_t end, bool fresh)
 {
-	uint64_t want, more;
+	uint64_t bytes, above, want, more;
 	mafs_guard(&d->space.lock);
 
-	want = needed(file,
-		      mafsd_dirty_would_be(file, start, end) + file->wb_bytes);
+	mafsd_dirty_adds(file, start, end, &bytes, &above);
+	want = file->wb_reserved + needed(file, file->dirty_bytes + bytes,
+					  file->dirty_above + above);
 	if (want <= file->reserved_bytes)
 		return 0;
 	more = want - file->reserved_bytes;
@@ -91,7 +95,8 @@ void mafsd_space_settle(struct mafsd *d, struct mafsd_file *file)
 	mafs_guard(&d->space.lock);
 
 	if (mafsd_is_dirty(file))
-		want = needed(file, file->dirty_bytes + file->wb_bytes);
+		want = file->wb_reserved +
+		       needed(file, file->dirty_bytes, file->dirty_above);
 	d->space.reserved_bytes -= file->reserved_bytes;
 	d->space.reserved_bytes += want;
 	file->reserved_bytes = want;
@@ -117,7 +122,7 @@ int mafsd_space_make_room(struct mafsd *d, uint64_t bytes)
 			break;
 		for (i = 0; i < n; i++) {
 			if (freed < bytes)
-				mafsd_evict(d, inodes[i]);
+				mafsd_evict(d, inodes[i], false);
 			mafsd_inode_unref(d, inodes[i]);
 		}
 		tried += n;

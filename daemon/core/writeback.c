@@ -225,6 +225,7 @@ static void *write_back_main(void *argument)
 	struct mafsd *d = argument;
 	int64_t due, next;
 	bool urgent;
+	int r;
 
 	mafsd_thread_enter();
 	while (!is_stopping(d)) {
@@ -232,14 +233,18 @@ static void *write_back_main(void *argument)
 			 atomic_load(&d->dirty_bytes) > d->dirty_max_bytes;
 		due = urgent ? INT64_MAX : mafsd_now_ms();
 		next = INT64_MAX;
-		while (round_of(d, due, false, &next, NULL) > 0 &&
+		r = 0;
+		/* What failed waits for its time also when it is urgent. */
+		while (round_of(d, due, false, &next, &r) > 0 && r == 0 &&
 		       !is_stopping(d))
 			if (urgent && atomic_load(&d->dirty_bytes) <
 					      d->dirty_max_bytes / 2)
 				due = mafsd_now_ms();
 		mafsd_journal_tend(d);
-		if (next == INT64_MAX)
-			next = mafsd_now_ms() + 1000;
+		if (next == INT64_MAX || r < 0)
+			next = mafsd_now_ms() + (r < 0 ? 250 : 1000);
+		if (r < 0)
+			take_urgent(d);
 		wait_until(d, next);
 	}
 	return NULL;

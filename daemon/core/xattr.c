@@ -177,14 +177,22 @@ static ssize_t list_all(const char *path, char **ret)
 	}
 }
 
-static size_t leave_out_ours(char *names, size_t n)
+/* trusted.* is for those with CAP_SYS_ADMIN; N lists it for us. */
+static bool is_shown(const char *name, const struct mafsd_caller *caller)
+{
+	return !is_ours(name) &&
+	       (caller->uid == 0 || strncmp(name, "trusted.", 8) != 0);
+}
+
+static size_t leave_out(char *names, size_t n,
+			const struct mafsd_caller *caller)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n;) {
 		size_t len = strlen(names + i) + 1;
 
-		if (!is_ours(names + i)) {
+		if (is_shown(names + i, caller)) {
 			memmove(names + kept, names + i, len);
 			kept += len;
 		}
@@ -193,8 +201,8 @@ static size_t leave_out_ours(char *names, size_t n)
 	return kept;
 }
 
-ssize_t mafsd_listxattr(struct mafsd *d, uint64_t nodeid, char *list,
-			size_t len)
+ssize_t mafsd_listxattr(struct mafsd *d, const struct mafsd_caller *caller,
+			uint64_t nodeid, char *list, size_t len)
 {
 	struct mafsd_inode *inode = mafsd_inode_by_id(d, nodeid);
 	_cleanup_free_ char *names = NULL;
@@ -212,7 +220,7 @@ ssize_t mafsd_listxattr(struct mafsd *d, uint64_t nodeid, char *list,
 	pthread_mutex_unlock(&inode->lock);
 	if (n < 0)
 		return n;
-	return answer(names, leave_out_ours(names, (size_t)n), list, len);
+	return answer(names, leave_out(names, (size_t)n, caller), list, len);
 }
 
 /* ---- changing; with inode->lock held ---- */

@@ -37,11 +37,14 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t nodeid, size_t size)
 {
 	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_listxattr);
 	char *list = mafsd_thread_buffer();
+	struct mafsd_caller caller;
 
+	mafsd_request_caller(req, &caller);
 	if (!list || size > XATTR_LIST_MAX)
 		mafsd_reply(req, -ENOMEM);
 	else
-		reply_value(req, list, mafsd_listxattr(d, nodeid, list, size),
+		reply_value(req, list,
+			    mafsd_listxattr(d, &caller, nodeid, list, size),
 			    size);
 }
 

@@ -143,8 +143,7 @@ void mafs_act_as_self(void);
 /**
  * mafs_capabilities_limit() - keep only what the daemon needs
  *
- * CAP_FSETID and CAP_SYS_RESOURCE go, so that N strips setuid bits by itself
- * and keeps its reserve and quotas.
+ * CAP_SYS_RESOURCE goes, so that N keeps its reserve and quotas.
  */
 int mafs_capabilities_limit(void);
 bool mafs_have_capability(int capability);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the daemon may do as root: perform operations on N for others, mount,
- * register backing files, set trusted xattrs, and nothing else. CAP_FSETID
- * must go, so that N strips setuid bits by itself, and CAP_SYS_RESOURCE, so
- * that ext4's reserve and hard quotas hold.
+ * register backing files, set trusted xattrs, and nothing else. CAP_SYS_RESOURCE
+ * must go, so that ext4's reserve and hard quotas hold. CAP_FSETID stays: who
+ * loses setuid bits is decided for the caller (KILLPRIV_V2), and write-back
+ * must not strip what a root's write has left.
  */
 #include <mafs/platform.h>
 
@@ -15,8 +16,8 @@
 
 static const unsigned int kept[] = {
 	CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-	CAP_LEASE,  CAP_MKNOD,        CAP_SETFCAP,         CAP_SETGID,
-	CAP_SETUID, CAP_SYS_ADMIN, /* passthrough, mounts, trusted.* */
+	CAP_FSETID, CAP_LEASE,        CAP_MKNOD,           CAP_SETFCAP,
+	CAP_SETGID, CAP_SETUID,       CAP_SYS_ADMIN, /* mounts, passthrough */
 };
 
 int mafs_capabilities_limit(void)
