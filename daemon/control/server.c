@@ -9,10 +9,12 @@
 #include "request.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <mafs/cleanup.h>
 #include <microhttpd.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -232,9 +234,11 @@ static void completed(void *context, struct MHD_Connection *connection,
 		pthread_cond_broadcast(&control->answered);
 }
 
-static int check_directory(const char *socket_path, struct mafs_fault *fault)
+/* Return: the directory that the socket lies in, opened, or -errno. */
+static int open_directory(const char *socket_path, struct mafs_fault *fault)
 {
 	_cleanup_free_ char *dir = strdup(socket_path);
+	_cleanup_close_ int fd = -1;
 	struct stat st;
 	char *slash;
 
@@ -246,7 +250,8 @@ static int check_directory(const char *socket_path, struct mafs_fault *fault)
 				      "%s: not in a directory of its own",
 				      socket_path);
 	*slash = '\0';
-	if (lstat(dir, &st) < 0)
+	fd = open(dir, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return mafs_fault_set(fault, -errno, "%s: %s", dir,
 				      strerror(errno));
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
@@ -255,26 +260,34 @@ static int check_directory(const char *socket_path, struct mafs_fault *fault)
 				      "%s: not a directory that only its owner "
 				      "can enter",
 				      dir);
-	return 0;
+	return take_fd(fd);
 }
 
-/* Return: a listening descriptor or -errno. */
+/* A runtime directory's path may be longer than a socket's address can be;
+ * its descriptor's is not. Return: a listening descriptor or -errno. */
 static int listen_on(const char *socket_path, struct mafs_fault *fault)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int dirfd = -1, fd = -1;
+	const char *name;
+	int len;
 
-	if (strlen(socket_path) >= sizeof(address.sun_path))
+	dirfd = open_directory(socket_path, fault);
+	if (dirfd < 0)
+		return dirfd;
+	name = strrchr(socket_path, '/') + 1;
+	len = snprintf(address.sun_path, sizeof(address.sun_path),
+		       "/proc/self/fd/%d/%s", dirfd, name);
+	if ((size_t)len >= sizeof(address.sun_path))
 		return mafs_fault_set(fault, -ENAMETOOLONG,
 				      "%s: too long for a socket", socket_path);
-	strcpy(address.sun_path, socket_path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return mafs_fault_set(fault, -errno, "socket: %s",
 				      strerror(errno));
 	/* Before bind(): the socket never exists with wider modes. */
 	if (fchmod(fd, 0600) < 0 ||
-	    (unlink(socket_path) < 0 && errno != ENOENT) ||
+	    (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT) ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(fd, N_CONNECTIONS_MAX) < 0)
 		return mafs_fault_set(fault, -errno, "%s: %s", socket_path,
@@ -308,14 +321,11 @@ int mafsd_control_start(struct mafsd *d, const char *socket_path,
 {
 	_cleanup_free_ struct mafsd_control *control = NULL;
 	_cleanup_free_ char *path = strdup(socket_path);
-	int fd, r;
+	int fd;
 
 	control = calloc(1, sizeof(*control));
 	if (!control || !path)
 		return -ENOMEM;
-	r = check_directory(socket_path, fault);
-	if (r < 0)
-		return r;
 	fd = listen_on(socket_path, fault);
 	if (fd < 0)
 		return fd;

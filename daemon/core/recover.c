@@ -161,14 +161,32 @@ static int create_home(int dirfd, const char *name, bool exact,
 	return -EEXIST;
 }
 
+/* Up from @fd by "..": does N's root come, or the end of the file system? */
+static bool lies_beneath(struct mafsd *d, int fd)
+{
+	_cleanup_close_ int at = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	struct mafs_handle root, here, last = { 0 };
+
+	if (mafs_handle_of(d->n_fd, "", &root) < 0)
+		return false;
+	while (at >= 0 && mafs_handle_of(at, "", &here) == 0 &&
+	       !mafs_handle_equal(&here, &last)) {
+		int up;
+
+		if (mafs_handle_equal(&here, &root))
+			return true;
+		last = here;
+		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(at);
+		at = up;
+	}
+	return false;
+}
+
 /* The directory it was in, proven to lie beneath N; else lost+found. */
 static int home_directory(struct mafsd *d, const struct mafs_hot *hot,
 			  bool *ret_lost)
 {
-	struct mafs_place place = { 0 };
-	struct mafs_hint nothing = { 0 };
-	struct mafs_identity parent = { .fs_id = d->fs_id,
-					.handle = hot->hint.parent };
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 
@@ -176,18 +194,9 @@ static int home_directory(struct mafsd *d, const struct mafs_hot *hot,
 	if (d->root && d->handles && hot->hint.parent.length > 0) {
 		fd = mafs_handle_open(d->n_fd, &hot->hint.parent,
 				      O_RDONLY | O_DIRECTORY);
-		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink > 0) {
-			mafs_identity_of(fd, &d->fs_id, &parent, NULL);
-			place.identity = &parent;
-			place.hint = &nothing;
-			if (mafs_locate(d->n_fd, &d->fs_id, &place, 1, false) ==
-				    0 &&
-			    place.path) {
-				mafs_place_done(&place);
-				return take_fd(fd);
-			}
-			mafs_place_done(&place);
-		}
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 &&
+		    lies_beneath(d, fd))
+			return take_fd(fd);
 	}
 	*ret_lost = true;
 	if (mkdirat(d->volume->dot_fd, "lost+found", 0700) < 0 &&
@@ -195,6 +204,18 @@ static int home_directory(struct mafsd *d, const struct mafs_hot *hot,
 		return -errno;
 	return openat(d->volume->dot_fd, "lost+found",
 		      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* A conflict copy is the owner's, as the file beside it is. */
+static void take_owner(int dirfd, const char *name, int fd)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return;
+	if (fchown(fd, st.st_uid, st.st_gid) == 0)
+		fchmod(fd, st.st_mode & 0777);
 }
 
 /* @exact: the name may be taken again as it was. */
@@ -218,6 +239,8 @@ static int give_home(struct mafsd *d, const struct mafs_hot *hot, bool exact)
 		return r;
 	r = copy_memory(d, mem, fd);
 	d->memory->ops->close(mem);
+	if (r == 0 && !lost)
+		take_owner(dirfd, name, fd);
 	if (r == 0)
 		r = d->tier->flush(dirfd, false);
 	if (r < 0) {

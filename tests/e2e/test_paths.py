@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, Volume, prepared
 from runner import main, needs, scale
 from tree import block, read_file, write_file
-from work import PLAIN, Child, wait_for
+from work import PLAIN, Child, process_gone, wait_for
 
 CONTENT = block(1, 3 * MIB + 5)
 
@@ -94,7 +94,7 @@ def test_written_back_by_age(work):
 def test_sigterm_writes_back(vol):
     write_file(f"{vol.mnt}/f", CONTENT)
     os.kill(vol.pid, signal.SIGTERM)
-    wait_for(lambda: not vol.alive(), 30, "the daemon's end")
+    wait_for(lambda: process_gone(vol.pid), 30, "the daemon's end")
     assert read_file(f"{vol.dir}/f") == CONTENT
 
 
