@@ -84,7 +84,7 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.memory_size_bytes = d->memory_size_bytes,
 		.memory_used_bytes = usage.used_bytes,
 		.n_hot = d->n_hot,
-		.hot_bytes = d->hot_bytes,
+		.hot_bytes = usage.used_bytes,
 		.n_dirty = d->n_dirty,
 		.dirty_bytes = d->dirty_bytes,
 		.dirty_oldest_ms = oldest_age_ms(d, now_ms),

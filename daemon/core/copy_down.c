@@ -224,15 +224,20 @@ out:
 
 int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 {
+	uint64_t size = (uint64_t)copy->mem_st.st_size;
 	struct timespec times[2];
+	struct stat st;
 	int r;
 
 	/* Sizes and times of now: a later change raised gen anyway. */
 	times[0] = copy->mem_st.st_atim;
 	times[1] = copy->mem_st.st_mtim;
-	mafsd_act_as_owner(d, &copy->n_st);
-	r = d->tier->truncate(copy->n_fd, (uint64_t)copy->mem_st.st_size);
-	mafs_act_as_self();
+	r = d->tier->stat(copy->n_fd, &st);
+	if (r == 0 && (uint64_t)st.st_size != size) {
+		mafsd_act_as_owner(d, &copy->n_st);
+		r = d->tier->truncate(copy->n_fd, size);
+		mafs_act_as_self();
+	}
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&copy->inode->lock);

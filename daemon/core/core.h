@@ -283,7 +283,6 @@ struct mafsd {
 	bool recover_running;
 
 	atomic_uint_fast64_t dirty_bytes;
-	atomic_uint_fast64_t hot_bytes;
 	atomic_uint_fast64_t n_hot, n_dirty, n_open;
 	atomic_uint_fast64_t n_spilled, n_evicted, n_promoted;
 	atomic_uint_fast64_t n_written_back, n_recovered;
