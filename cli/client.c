@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <mafs/buffer.h>
 #include <mafs/cleanup.h>
 #include <stdio.h>
@@ -100,21 +101,49 @@ static int read_answer(CURL *curl, const struct mafs_buffer *answer,
 	return 0;
 }
 
+/* Opens the directory of the socket, and gives the socket's path through that
+ * descriptor: @control_path may be longer than a socket's address can be.
+ * Return: the descriptor or -errno. */
+static int open_directory(const char *control_path, char **ret_path)
+{
+	const char *slash = strrchr(control_path, '/');
+	_cleanup_free_ char *dir = NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (!slash)
+		return -EINVAL;
+	dir = strndup(control_path, (size_t)(slash - control_path) + 1);
+	if (!dir)
+		return -ENOMEM;
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (asprintf(ret_path, "/proc/self/fd/%d%s", fd, slash) < 0)
+		return -ENOMEM;
+	return take_fd(fd);
+}
+
 int mafs_client_call(const char *control_path, const char *method,
 		     const char *url, const char *path, long timeout_s,
 		     json_t **ret, struct mafs_fault *fault)
 {
 	_cleanup_(buffer_donep) struct mafs_buffer answer = { 0 };
 	_cleanup_(curl_donep) CURL *curl = curl_easy_init();
-	_cleanup_free_ char *whole_url = NULL;
+	_cleanup_free_ char *whole_url = NULL, *socket_path = NULL;
+	_cleanup_close_ int dirfd = -1;
 	CURLcode code;
 
 	if (!curl)
 		return -ENOMEM;
+	dirfd = open_directory(control_path, &socket_path);
+	if (dirfd == -ENOMEM)
+		return dirfd;
+	if (dirfd < 0)
+		return curl_failed(CURLE_COULDNT_CONNECT, url, fault);
 	whole_url = make_url(curl, url, path);
 	if (!whole_url)
 		return -ENOMEM;
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, control_path);
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
 	curl_easy_setopt(curl, CURLOPT_URL, whole_url);
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

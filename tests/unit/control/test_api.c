@@ -3,6 +3,7 @@
 #include <control/control.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <mafs/cleanup.h>
 #include <pthread.h>
@@ -370,6 +371,31 @@ static void test_socket_of_a_dead_daemon_is_replaced(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void test_directory_may_have_a_long_path(void **state)
+{
+	struct fixture *fixture = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafsd_control *control;
+	_cleanup_close_ int fd = -1;
+	char dir[256], path[300], through_fd[64];
+	json_t *status;
+
+	snprintf(dir, sizeof(dir), "%s/%0120d", fixture->dir, 0);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	snprintf(path, sizeof(path), "%s/control.sock", dir);
+	assert_int_equal(
+		mafsd_control_start(&fixture->d, path, &control, &fault), 0);
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	snprintf(through_fd, sizeof(through_fd),
+		 "/proc/self/fd/%d/control.sock", fd);
+	assert_int_equal(call_at(through_fd, "GET", "/v1/status", "", &status),
+			 200);
+	json_decref(status);
+	mafsd_control_stop(control);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void test_stop_waits_for_a_call_being_served(void **state)
 {
 	struct fixture *fixture = *state;
@@ -407,6 +433,7 @@ int main(void)
 		TEST(test_other_user_is_refused),
 		TEST(test_directory_open_to_others_is_refused),
 		TEST(test_socket_of_a_dead_daemon_is_replaced),
+		TEST(test_directory_may_have_a_long_path),
 		TEST(test_stop_waits_for_a_call_being_served),
 	};
 
