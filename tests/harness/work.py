@@ -32,6 +32,7 @@ def run(args, check=True, text=True, timeout=300, **more):
     """Run a program and give (code, stdout, stderr); fail on another code than
     0 with what it said."""
     done = subprocess.run([str(a) for a in args], text=text, timeout=timeout,
+                          errors="surrogateescape" if text else None,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, **more)
     if check:
