@@ -5,8 +5,9 @@
  * setfsuid(2) to another user takes away the effective capabilities that
  * concern files; without them open_by_handle_at(2) and access to what the
  * mount's kernel has allowed already would fail, so they are raised again
- * from the permitted set. CAP_SYS_RESOURCE never is. What is left of
- * the caller is ownership of what is created and whose reserve is used: ext4 asks for fsuid 0 or CAP_SYS_RESOURCE, whatever else is raised.
+ * from the permitted set. CAP_SYS_RESOURCE never is. What is left of the
+ * caller is ownership of what is created and whose reserve is used: ext4 asks
+ * for fsuid 0 or CAP_SYS_RESOURCE, whatever else is raised.
  *
  * Invariant: ids are changed nowhere else, so what each thread remembers of
  * them is true.

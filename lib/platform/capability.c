@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the daemon may do as root: perform operations on N for others, mount,
- * register backing files, set trusted xattrs, and nothing else. CAP_SYS_RESOURCE
- * must go, so that ext4's reserve and hard quotas hold. CAP_FSETID stays: who
- * loses setuid bits is decided for the caller (KILLPRIV_V2), and write-back
- * must not strip what a root's write has left.
+ * register backing files, set trusted xattrs, and nothing else.
+ * CAP_SYS_RESOURCE must go, so that ext4's reserve and hard quotas hold.
+ * CAP_FSETID stays: who loses setuid bits is decided for the caller
+ * (KILLPRIV_V2), and write-back must not strip what a root's write has left.
  */
 #include <mafs/platform.h>
 

@@ -48,6 +48,7 @@ static int lost_the_rest(void)
 		    i != CAP_FOWNER && i != CAP_DAC_READ_SEARCH &&
 		    i != CAP_SETUID && i != CAP_SETGID && i != CAP_SYS_ADMIN &&
 		    i != CAP_MKNOD && i != CAP_LEASE && i != CAP_SETFCAP &&
+		    i != CAP_FSETID &&
 		    (mafs_have_capability(i) || prctl(PR_CAPBSET_READ, i) == 1))
 			return 1;
 	return 0;
