@@ -164,7 +164,7 @@ int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n)
 	_cleanup_free_ struct mafsd_inode **inodes = NULL;
 	_cleanup_free_ struct mafsd_trouble *troubles = NULL;
 	struct mafsd_trouble *more;
-	size_t n_inodes, n = 0;
+	size_t n_inodes = 0, n = 0;
 	int r;
 
 	mafsd_thread_enter();
