@@ -70,11 +70,11 @@ class Workload:
     def git(self, where):
         """init, add, commit, status; a second commit after a change."""
         self.shell("git init -q -b main . && git config pack.threads 1 && "
-                   "git config gc.auto 0 && git add -A . && "
+                   "git config gc.auto 0 && git add -A -f . && "
                    "git commit -q -m first", where)
         said = self.shell("git status --porcelain", where)
         assert not said, f"git status after the commit: {said[:300]}"
-        self.shell("echo changed > a-new-file && git add a-new-file && "
+        self.shell("echo changed > a-new-file && git add -f a-new-file && "
                    "git commit -q -m second && git fsck --no-progress 2>&1",
                    where)
         assert not self.shell("git status --porcelain", where)
