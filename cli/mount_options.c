@@ -18,6 +18,7 @@ static const char *const handed_on[] = {
 	"exec",        "noexec",        "atime",    "noatime",
 	"relatime",    "norelatime",    "diratime", "nodiratime",
 	"strictatime", "nostrictatime", "lazytime", "nolazytime",
+	"io_uring",    "no_io_uring",
 };
 
 /* For others, or how mafs is anyhow. */
@@ -30,7 +31,7 @@ static const char *const silent[] = {
 static const char known[] =
 	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
 	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
-	"memory=SPEC, writeback_after=SECONDS";
+	"io_uring, no_io_uring, memory=SPEC, writeback_after=SECONDS";
 
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {

@@ -345,6 +345,16 @@ static bool changed_while_away(const struct mafs_hot *hot,
 		then->mtime.tv_nsec != now->mtime.tv_nsec);
 }
 
+/* Voids a `drop intent`. */
+static int log_dirty_again(struct mafsd *d, struct mafsd_inode *inode)
+{
+	uint32_t flags = MAFS_OMF_MAP_DIRTY;
+
+	if (inode->file->writing_logged)
+		flags |= MAFS_OMF_MAP_WRITING;
+	return mafsd_hot_log_map(d, inode, flags);
+}
+
 int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 		    const struct stat *st)
 {
@@ -388,7 +398,8 @@ int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 	file->mapped_writer = mafsd_mem_use(d, file, false) != MAFS_USE_NONE;
 	file->unverified = false;
 	atomic_fetch_add(&d->n_recovered, 1);
-	return 0;
+	/* It has a name: whoever was about to remove it did not. */
+	return hot.drop_intent ? log_dirty_again(d, inode) : 0;
 }
 
 /* A program's descriptor or mapping from before may still write. */

@@ -83,7 +83,7 @@ static int stop_core(struct mafsd *d)
 	mafs_error("%s", *fault.what ? fault.what : strerror(-r));
 	tell_troubles(d);
 	mafs_error("what is not written back is kept in memory; mount %s "
-		   "again, or: mafs sync --offline %s",
+		   "again, or: mafs umount %s",
 		   d->options.source, d->options.source);
 	return r;
 }
