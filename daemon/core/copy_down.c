@@ -190,7 +190,7 @@ static int open_both(struct mafsd *d, struct mafsd_copy *copy)
 	if (r < 0)
 		return r;
 	copy->mem_pinned = true;
-	copy->n_fd = mafsd_n_open(d, copy->inode, O_RDWR);
+	copy->n_fd = mafsd_n_open_admitted(d, copy->inode, O_RDWR);
 	if (copy->n_fd < 0)
 		return copy->n_fd;
 	r = d->tier->stat(copy->n_fd, &copy->n_st);
@@ -241,8 +241,11 @@ int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&copy->inode->lock);
-	if (copy->n_priv_changes == copy->inode->n_priv_changes)
+	if (copy->n_priv_changes == copy->inode->n_priv_changes) {
+		if (!d->root) /* the stores took them away */
+			mafsd_set_ids_restore(copy->n_fd, copy->n_st.st_mode);
 		mafsd_capability_restore(copy->n_fd, &copy->capability);
+	}
 	pthread_mutex_unlock(&copy->inode->lock);
 	return d->tier->set_times(copy->n_fd, times);
 }

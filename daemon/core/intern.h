@@ -50,6 +50,10 @@ int mafsd_path_get(struct mafsd *d, struct mafsd_inode *inode);
 void mafsd_path_put(struct mafsd *d, struct mafsd_inode *inode);
 /* Opens N's file anew (never O_PATH kept): the caller closes it. */
 int mafsd_n_open(struct mafsd *d, struct mafsd_inode *inode, int flags);
+/* The same for bytes whose writer was let in: a user's file may be read-only
+ * by now, which stops the user's daemon but not root's. */
+int mafsd_n_open_admitted(struct mafsd *d, struct mafsd_inode *inode,
+			  int flags);
 void mafsd_name_set(struct mafsd *d, struct mafsd_inode *inode,
 		    struct mafsd_inode *parent, const char *name);
 /* Forgets (parent, name) if it is still the one. */
@@ -104,6 +108,8 @@ struct mafsd_capability {
 
 void mafsd_capability_save(int fd, struct mafsd_capability *ret);
 void mafsd_capability_restore(int fd, const struct mafsd_capability *saved);
+/* The setuid and setgid bits of @mode, as far as the daemon's user may. */
+void mafsd_set_ids_restore(int fd, mode_t mode);
 
 /* ---- journal.c ---- */
 

@@ -5,7 +5,7 @@
  * file->io held exclusively, but for the first byte of a new file.
  *
  * Order of a write to memory: log `map` dirty, bytes, dirty range. A write
- * that finds memory full makes room, then spills (spill.c).
+ * that finds memory full makes room, then spills (resize.c).
  */
 #include "intern.h"
 
@@ -21,6 +21,10 @@ int mafsd_n_get(struct mafsd *d, struct mafsd_file *file)
 	if (!mafsd_slot_pin(&d->slots, &file->n_slot)) {
 		fd = mafsd_n_open(d, file->inode,
 				  d->options.read_only ? O_RDONLY : O_RDWR);
+		if (fd == -EACCES && file->n_writers > 0)
+			fd = mafsd_n_open_admitted(d, file->inode, O_RDWR);
+		if (fd == -EACCES || fd == -ETXTBSY) /* may only be read */
+			fd = mafsd_n_open(d, file->inode, O_RDONLY);
 		if (fd < 0)
 			return fd;
 		mafsd_slot_fill(&d->slots, &file->n_slot, fd, NULL);

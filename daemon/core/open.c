@@ -111,6 +111,8 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	atomic_fetch_add(&d->n_open, 1);
 	if (is_writer(open->flags)) {
 		file->n_writers++;
+		if (!d->root) /* it may be open for reading only */
+			mafsd_slot_close(&d->slots, &file->n_slot);
 		file->last_write_open_ms = mafsd_now_ms();
 	}
 	return 0;

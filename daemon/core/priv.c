@@ -98,3 +98,9 @@ void mafsd_capability_restore(int fd, const struct mafsd_capability *saved)
 		fsetxattr(fd, "security.capability", saved->bytes, saved->len,
 			  0);
 }
+
+void mafsd_set_ids_restore(int fd, mode_t mode)
+{
+	if (mode & (S_ISUID | S_ISGID))
+		fchmod(fd, mode & 07777);
+}

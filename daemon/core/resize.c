@@ -18,7 +18,7 @@ static int resize_n(struct mafsd *d, struct mafsd_inode *inode, uint64_t size)
 	struct stat st;
 	int r;
 
-	fd = mafsd_n_open(d, inode, O_WRONLY);
+	fd = mafsd_n_open_admitted(d, inode, O_WRONLY);
 	if (fd < 0)
 		return fd;
 	r = d->tier->stat(fd, &st);

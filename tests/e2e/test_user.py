@@ -110,6 +110,24 @@ def test_existing_files_are_edited(work):
 
 
 @needs("mafs")
+def test_read_only_files_are_read_and_written_back(work):
+    def use(vol):
+        write_file(f"{vol.mnt}/f", block(1, MIB), 0o444)
+        write_file(f"{vol.mnt}/s", block(2, MIB), 0o4511)
+        vol.umount()
+        assert read_file(f"{vol.dir}/f") == block(1, MIB)
+        for name, mode in (("f", 0o444), ("s", 0o4511)):
+            assert os.stat(f"{vol.dir}/{name}").st_mode & 0o7777 == mode
+        before = os.stat(f"{vol.dir}/f").st_ctime_ns
+        vol.mount()
+        assert read_file(f"{vol.mnt}/f") == block(1, MIB)
+        assert os.stat(f"{vol.dir}/f").st_ctime_ns == before
+        vol.umount()
+
+    with_volume(work, use)
+
+
+@needs("mafs")
 def test_killed_daemon_loses_nothing(work):
     def use(vol):
         for i in range(20):

@@ -124,7 +124,8 @@ def make_tree(top, n_files=200, seed=1, owners=True):
             out.truncate((i + 1) << 20)
             out.seek(i << 19)
             out.write(b"in the middle")
-        os.setxattr(rng.choice(files), "user.colour", f"red{i}".encode())
+        path = rng.choice([f for f in files if os.access(f, os.W_OK)])
+        os.setxattr(path, "user.colour", f"red{i}".encode())
         if owners:
             os.lchown(rng.choice(files), rng.randrange(1, 3000), 100 + i)
             path = rng.choice(files)
