@@ -14,7 +14,8 @@ import shutil
 import signal
 import subprocess
 
-from work import PLAIN, Skip, mounts, process_gone, run, wait_for
+from work import (PLAIN, Skip, mounts, process_gone, remove_run_dir, run,
+                  wait_for)
 
 MIB = 1 << 20
 
@@ -135,6 +136,8 @@ class Volume:
                 wait_for(lambda: process_gone(self.pid), 10)
         while self.is_mounted():
             run(["umount", "-l", self.mnt], check=False)
+        if self.uuid:
+            remove_run_dir(self.run_dir)
 
     def kill(self):
         """kill -9 of the daemon; the dead mount stays where it is."""

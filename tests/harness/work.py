@@ -173,6 +173,13 @@ def mounts():
                    right.split()[1])
 
 
+def remove_run_dir(path):
+    """What a killed daemon keeps for the next mount."""
+    for point in [p for p, _, _ in mounts() if p.startswith(path + "/")]:
+        run(["umount", "-l", point], check=False)
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def process_gone(pid):
     try:
         with open(f"/proc/{pid}/stat") as stat:
@@ -280,10 +287,7 @@ class Work:
 
     def _clean_run_dirs(self):
         for path in set(self._noted("run-dirs")):
-            for point in [p for p, _, _ in mounts()
-                          if p.startswith(path + "/")]:
-                run(["umount", "-l", point], check=False)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_run_dir(path)
 
     def _detach_loops(self):
         listing = run(["losetup", "--list", "--noheadings", "--output",
