@@ -155,30 +155,31 @@ static int copy_range(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
 	return 0;
 }
 
+/* N's bytes behind n_valid are superseded: zeros or data by now. They go down
+ * once, also where they are noted as dirty. */
 static int copy_ranges(struct mafsd *d, struct mafsd_copy *copy)
 {
 	uint64_t size = (uint64_t)copy->mem_st.st_size;
-	uint64_t end;
+	uint64_t to = copy->n_size < size ? copy->n_size : size;
+	uint64_t from = copy->n_valid < to ? copy->n_valid : to;
 	size_t i;
 	int r;
 
 	if (copy->whole)
 		return copy_range(d, copy, 0, size);
 	for (i = 0; i < copy->ranges.n_ranges; i++) {
-		const struct mafs_range *range = &copy->ranges.ranges[i];
+		uint64_t start = copy->ranges.ranges[i].start;
+		uint64_t end = copy->ranges.ranges[i].end;
 
-		end = range->end < size ? range->end : size;
-		if (range->start >= end)
-			continue;
-		r = copy_range(d, copy, range->start, end);
+		if (end > size)
+			end = size;
+		r = copy_range(d, copy, start, end < from ? end : from);
+		if (r == 0)
+			r = copy_range(d, copy, start > to ? start : to, end);
 		if (r < 0)
 			return r;
 	}
-	/* N's bytes behind n_valid are superseded: zeros or data by now. */
-	end = copy->n_size < size ? copy->n_size : size;
-	if (copy->n_valid < end)
-		return copy_range(d, copy, copy->n_valid, end);
-	return 0;
+	return copy_range(d, copy, from, to);
 }
 
 static int open_both(struct mafsd *d, struct mafsd_copy *copy)
