@@ -340,8 +340,10 @@ int mafsd_fsync(struct mafsd *d, struct mafsd_open *open, bool data_only)
 	pthread_mutex_unlock(&inode->lock);
 	if (dirty) {
 		r = mafsd_write_back(d, inode, true);
-		if (r < 0)
+		if (r < 0) {
+			mafsd_flush(d, open); /* it is told now */
 			return r;
+		}
 	} else {
 		fd = mafsd_n_get(d, file);
 		if (fd < 0)
