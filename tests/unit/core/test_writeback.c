@@ -1,0 +1,798 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What goes down to N, in which order, and what happens when it does not. */
+#include "core_fixture.h"
+
+/* ---- a tier that counts and fails ---- */
+
+#define N_CALLS_MAX 4096
+
+static struct {
+	pthread_mutex_t lock;
+	uint64_t written_bytes, zeroed_bytes; /* under lock */
+	size_t n_calls; /* under lock */
+	char calls[N_CALLS_MAX]; /* W Z T t F A; under lock */
+	char fail_call; /* under lock */
+	int fail_error, n_fails; /* under lock */
+	/* Called once, in the middle of a write. */
+	void (*in_write)(void *context);
+	void *in_write_context;
+	struct mafsd *d;
+	uint64_t id; /* its state in the hot table is looked at */
+	bool clean_before_end; /* was logged `clean` while still at it */
+} tier;
+
+static int note_call(char call, uint64_t written, uint64_t zeroed)
+{
+	void (*in_write)(void *context) = NULL;
+	struct mafs_hot *hot;
+	int r = 0;
+
+	if (tier.id) {
+		mafs_guard(&tier.d->journal.lock);
+		hot = mafs_hot_find(tier.d->journal.table, tier.id);
+		if (!hot || hot->state != MAFS_HOT_WRITING)
+			tier.clean_before_end = true;
+	}
+	pthread_mutex_lock(&tier.lock);
+	if (tier.fail_call == call && tier.n_fails > 0) {
+		tier.n_fails--;
+		r = tier.fail_error;
+	} else if (tier.n_calls < N_CALLS_MAX - 1) {
+		tier.calls[tier.n_calls++] = call;
+		tier.written_bytes += written;
+		tier.zeroed_bytes += zeroed;
+	}
+	if (call == 'W') {
+		in_write = tier.in_write;
+		tier.in_write = NULL;
+	}
+	pthread_mutex_unlock(&tier.lock);
+	if (in_write)
+		in_write(tier.in_write_context);
+	return r;
+}
+
+static ssize_t counted_pread(int fd, void *bytes, size_t len, uint64_t offset)
+{
+	return mafs_tier_disk.pread(fd, bytes, len, offset);
+}
+
+static int counted_pwrite(int fd, const void *bytes, size_t len,
+			  uint64_t offset)
+{
+	int r = note_call('W', len, 0);
+
+	return r < 0 ? r : mafs_tier_disk.pwrite(fd, bytes, len, offset);
+}
+
+static int counted_zero(int fd, uint64_t offset, uint64_t len)
+{
+	int r = note_call('Z', 0, len);
+
+	return r < 0 ? r : mafs_tier_disk.zero(fd, offset, len);
+}
+
+static int counted_truncate(int fd, uint64_t size_bytes)
+{
+	int r = note_call('T', 0, 0);
+
+	return r < 0 ? r : mafs_tier_disk.truncate(fd, size_bytes);
+}
+
+static int counted_set_times(int fd, const struct timespec times[2])
+{
+	int r = note_call('t', 0, 0);
+
+	return r < 0 ? r : mafs_tier_disk.set_times(fd, times);
+}
+
+static int counted_flush(int fd, bool data_only)
+{
+	int r = note_call('F', 0, 0);
+
+	return r < 0 ? r : mafs_tier_disk.flush(fd, data_only);
+}
+
+static int counted_flush_all(int fd)
+{
+	int r = note_call('A', 0, 0);
+
+	return r < 0 ? r : mafs_tier_disk.flush_all(fd);
+}
+
+static int counted_stat(int fd, struct stat *ret)
+{
+	return mafs_tier_disk.stat(fd, ret);
+}
+
+static const struct mafs_tier_ops counted_tier = {
+	.kind = "counted",
+	.pread = counted_pread,
+	.pwrite = counted_pwrite,
+	.zero = counted_zero,
+	.truncate = counted_truncate,
+	.set_times = counted_set_times,
+	.flush = counted_flush,
+	.flush_all = counted_flush_all,
+	.stat = counted_stat,
+};
+
+static void forget_calls(void)
+{
+	mafs_guard(&tier.lock);
+
+	memset(tier.calls, 0, sizeof(tier.calls));
+	tier.n_calls = 0;
+	tier.written_bytes = tier.zeroed_bytes = 0;
+}
+
+static size_t n_calls_of(char call)
+{
+	size_t n = 0;
+	mafs_guard(&tier.lock);
+
+	for (size_t i = 0; i < tier.n_calls; i++)
+		n += tier.calls[i] == call;
+	return n;
+}
+
+static void fail_next(char call, int error, int n)
+{
+	mafs_guard(&tier.lock);
+
+	tier.fail_call = call;
+	tier.fail_error = error;
+	tier.n_fails = n;
+}
+
+static void start(struct core *c)
+{
+	memset(&tier, 0, sizeof(tier));
+	pthread_mutex_init(&tier.lock, NULL);
+	core_start_on(c, &counted_tier);
+	tier.d = c->d;
+}
+
+/* Open by copy, @size bytes of it in memory and on N alike. */
+static struct mafsd_open *open_clean(struct core *c, const char *name,
+				     size_t size, uint64_t *ret_nodeid)
+{
+	struct mafsd_open *open = core_create(c, name, O_RDWR, ret_nodeid);
+
+	core_write_pattern(c, open, 0, size, 1);
+	core_fsync(c, open);
+	must_be(core_file(c, *ret_nodeid)->state, MAFSD_CLEAN);
+	must(core_same_as_n(c, open, name));
+	forget_calls();
+	return open;
+}
+
+static void punch(struct core *c, struct mafsd_open *open, int mode,
+		  uint64_t offset, uint64_t len)
+{
+	must_be(mafsd_fallocate(c->d, &t_root, open, mode, offset, len, true),
+		0);
+}
+
+/* ---- only what is dirty ---- */
+
+static void test_only_dirty_bytes_go_down(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 8 * MIB, &nodeid);
+	core_write_pattern(c, open, MIB + 100, 4096, 7);
+	core_write_pattern(c, open, 5 * MIB, 10, 9);
+	core_write_pattern(c, open, MIB + 200, 4096, 11); /* overlaps */
+	assert_int_equal(c->d->dirty_bytes, 4196 + 10);
+	core_fsync(c, open);
+	assert_int_equal(tier.written_bytes, 4196 + 10);
+	assert_int_equal(tier.zeroed_bytes, 0);
+	assert_int_equal(c->d->dirty_bytes, 0);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_clean_file_is_not_written_again(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", MIB, &nodeid);
+	core_fsync(c, open);
+	must_be(mafsd_sync(c->d, NULL), 0);
+	mafsd_release(c->d, open);
+	core_stop(c);
+	assert_int_equal(tier.written_bytes, 0);
+}
+
+static void test_holes_of_new_file_stay_holes(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	struct stat st;
+
+	start(c);
+	open = core_create(c, "f", O_RDWR, NULL);
+	core_write_pattern(c, open, 30 * MIB, 4096, 1);
+	core_fsync(c, open);
+	assert_int_equal(tier.written_bytes, 4096);
+	assert_int_equal(n_size(c, "f"), 30 * MIB + 4096);
+	must_be(stat(t_path(c->n, "f"), &st), 0);
+	assert_true(st.st_blocks < 128);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_file_scattered_all_over_goes_down_whole(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 8 * MIB, &nodeid);
+	/* More places than are noted exactly. */
+	for (uint64_t at = 0; at < 8 * MIB; at += 512)
+		core_write(c, open, "x", 1, at);
+	core_fsync(c, open);
+	assert_true(tier.written_bytes <= 8 * MIB);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_writer_beside_readers_of_memory_goes_down(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *reader, *writer;
+	uint64_t nodeid;
+
+	start(c);
+	n_write_pattern(c, "f", MIB);
+	nodeid = core_lookup(c, "f");
+	core_pull(c, "f");
+	reader = core_open(c, nodeid, O_RDONLY);
+	writer = core_open(c, nodeid, O_RDWR);
+	core_write_pattern(c, writer, 1000, 5000, 3);
+	core_fsync(c, writer);
+	assert_true(core_same_as_n(c, reader, "f"));
+	mafsd_release(c->d, writer);
+	mafsd_release(c->d, reader);
+	core_stop(c);
+}
+
+/* ---- shrink, grow, holes ---- */
+
+static void test_shrunk_and_grown_file_has_zeros_in_between(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 4 * MIB, &nodeid);
+	core_resize(c, nodeid, MIB + 123);
+	core_resize(c, nodeid, 3 * MIB);
+	core_write_pattern(c, open, 2 * MIB, 100, 5);
+	core_fsync(c, open);
+	assert_int_equal(n_size(c, "f"), 3 * MIB);
+	assert_int_equal(tier.written_bytes, 4096 - 123 + 4096);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_grown_file_is_grown_on_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 1000, &nodeid);
+	core_resize(c, nodeid, 5 * MIB);
+	core_fsync(c, open);
+	assert_int_equal(n_size(c, "f"), 5 * MIB);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_punched_and_zeroed_ranges_read_as_zeros_on_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 2 * MIB, &nodeid);
+	punch(c, open, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5000,
+	      100000);
+	punch(c, open, FALLOC_FL_ZERO_RANGE, 2 * MIB - 300, 1000);
+	core_fsync(c, open);
+	assert_int_equal(n_size(c, "f"), 2 * MIB + 700);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void
+test_truncated_file_is_as_long_as_what_was_written_then(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	n_write_pattern(c, "f", 3 * MIB);
+	nodeid = core_lookup(c, "f");
+	open = core_open(c, nodeid, O_RDWR | O_TRUNC);
+	core_write_pattern(c, open, 100000, 500, 2);
+	core_fsync(c, open);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_random_changes_end_alike_on_disk(void **state)
+{
+	struct core *c = *state;
+	unsigned int seed = 20261;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", MIB, &nodeid);
+	for (int i = 0; i < 600; i++) {
+		uint64_t at = (uint64_t)rand_r(&seed) % (2 * MIB);
+		size_t len = 1 + (size_t)rand_r(&seed) % 20000;
+
+		switch (rand_r(&seed) % 8) {
+		case 0:
+			core_resize(c, nodeid, at);
+			break;
+		case 1:
+			punch(c, open,
+			      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+			      len);
+			break;
+		case 2:
+			punch(c, open, FALLOC_FL_ZERO_RANGE, at, len);
+			break;
+		case 3:
+			punch(c, open,
+			      rand_r(&seed) % 2 ? FALLOC_FL_KEEP_SIZE : 0, at,
+			      len);
+			break;
+		case 4:
+			if (rand_r(&seed) % 2)
+				fail_next("WZTtF"[rand_r(&seed) % 5], -EIO, 1);
+			if (mafsd_fsync(c->d, open, false) == 0)
+				must(core_same_as_n(c, open, "f"));
+			fail_next(0, 0, 0);
+			break;
+		default:
+			core_write_pattern(c, open, at, len, (uint8_t)i);
+		}
+	}
+	mafsd_flush(c->d, open);
+	core_fsync(c, open);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+/* ---- order ---- */
+
+static void test_cut_comes_after_a_flush_and_clean_after_the_last(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	n_write_pattern(c, "f", MIB);
+	nodeid = core_lookup(c, "f");
+	open = core_open(c, nodeid, O_RDWR | O_TRUNC);
+	core_write_text(c, open, "short");
+	tier.id = core_file(c, nodeid)->id;
+	core_fsync(c, open);
+	assert_string_equal(tier.calls, "WFTtF");
+	assert_false(tier.clean_before_end);
+	assert_int_equal(core_file(c, nodeid)->state, MAFSD_CLEAN);
+	tier.id = 0;
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_file_that_keeps_its_size_is_flushed_once(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 8192, &nodeid);
+	core_write(c, open, "x", 1, 0);
+	core_fsync(c, open);
+	assert_string_equal(tier.calls, "WtF");
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_many_files_share_one_flush(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	char name[16];
+
+	start(c);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		open = core_create(c, name, O_WRONLY, NULL);
+		core_write_text(c, open, name);
+		mafsd_release(c->d, open);
+	}
+	must_be(mafsd_sync(c->d, NULL), 0);
+	assert_int_equal(n_calls_of('A'), 1);
+	assert_int_equal(n_calls_of('F'), 0);
+	assert_int_equal(c->d->n_dirty, 0);
+	assert_true(n_holds(c, "f7", "f7"));
+	core_stop(c);
+}
+
+static void test_shared_flush_that_fails_leaves_all_dirty(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	char name[16];
+
+	start(c);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		open = core_create(c, name, O_WRONLY, NULL);
+		core_write_text(c, open, name);
+		mafsd_release(c->d, open);
+	}
+	fail_next('A', -EIO, 1);
+	must_be(mafsd_sync(c->d, NULL), -EIO);
+	assert_int_equal(c->d->n_dirty, 20);
+	forget_calls();
+	must_be(mafsd_sync(c->d, NULL), 0);
+	assert_int_equal(n_calls_of('W'), 20);
+	core_stop(c);
+}
+
+static void test_times_on_disk_are_those_that_were_shown(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	struct stat before, after, n;
+	bool is_volatile;
+	uint64_t nodeid;
+
+	start(c);
+	open = core_create(c, "f", O_WRONLY, &nodeid);
+	core_write_text(c, open, "x");
+	must_be(mafsd_getattr(c->d, nodeid, &before, &is_volatile), 0);
+	usleep(30000);
+	core_fsync(c, open);
+	must_be(stat(t_path(c->n, "f"), &n), 0);
+	must_be(mafsd_getattr(c->d, nodeid, &after, &is_volatile), 0);
+	assert_memory_equal(&n.st_mtim, &before.st_mtim, sizeof(n.st_mtim));
+	assert_memory_equal(&after.st_mtim, &before.st_mtim, sizeof(n.st_mtim));
+	assert_memory_equal(&after.st_ctim, &before.st_ctim, sizeof(n.st_ctim));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+/* ---- errors ---- */
+
+static void test_failed_write_back_is_kept_and_tried_again(void **state)
+{
+	static const char calls[] = "WTtF";
+
+	for (size_t i = 0; i < sizeof(calls) - 1; i++) {
+		struct core *c = *state;
+		struct mafsd_open *open;
+		struct mafsd_trouble *troubles = NULL;
+		size_t n_troubles = 0;
+		uint64_t nodeid;
+
+		start(c);
+		n_write_pattern(c, "f", 64 * KIB);
+		nodeid = core_lookup(c, "f");
+		open = core_open(c, nodeid, O_RDWR | O_TRUNC);
+		core_write_text(c, open, "kept");
+		mafsd_release(c->d, open);
+		fail_next(calls[i], -EIO, 1);
+		must_be(mafsd_sync(c->d, NULL), -EIO);
+		assert_int_equal(c->d->n_dirty, 1);
+		assert_true(core_holds(c, nodeid, "kept"));
+
+		must_be(mafsd_troubles(c->d, &troubles, &n_troubles), 0);
+		assert_int_equal(n_troubles, 1);
+		assert_int_equal(troubles[0].error, EIO);
+		assert_int_equal(troubles[0].n_attempts, 1);
+		free(troubles);
+
+		must_be(mafsd_sync(c->d, NULL), 0);
+		assert_int_equal(c->d->n_dirty, 0);
+		assert_true(n_holds(c, "f", "kept"));
+		must_be(mafsd_troubles(c->d, &troubles, &n_troubles), 0);
+		assert_int_equal(n_troubles, 0);
+		free(troubles);
+		core_stop(c);
+	}
+}
+
+static void test_failed_range_is_written_again(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 4 * MIB, &nodeid);
+	core_write_pattern(c, open, MIB, 1000, 5);
+	core_write_pattern(c, open, 2 * MIB, 1000, 5);
+	fail_next('F', -EIO, 1);
+	must_be(mafsd_fsync(c->d, open, false), -EIO);
+	assert_int_equal(c->d->dirty_bytes, 2000);
+	forget_calls();
+	core_fsync(c, open);
+	assert_int_equal(tier.written_bytes, 2000);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_error_is_reported_once_for_each_open(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *first, *second, *later;
+	uint64_t nodeid;
+
+	start(c);
+	first = core_create(c, "f", O_WRONLY, &nodeid);
+	second = core_open(c, nodeid, O_RDWR);
+	core_write_text(c, first, "x");
+	must_be(mafsd_flush(c->d, first), 0);
+	fail_next('W', -EDQUOT, 1);
+	must_be(mafsd_sync(c->d, NULL), -EDQUOT);
+	later = core_open(c, nodeid, O_RDWR);
+	must_be(mafsd_flush(c->d, first), -EDQUOT);
+	must_be(mafsd_flush(c->d, first), 0);
+	must_be(mafsd_flush(c->d, later), 0);
+	must_be(mafsd_flush(c->d, second), -EDQUOT);
+	must_be(mafsd_flush(c->d, second), 0);
+	mafsd_release(c->d, first);
+	mafsd_release(c->d, second);
+	mafsd_release(c->d, later);
+	core_stop(c);
+}
+
+static void test_error_that_fsync_told_is_not_told_again(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open, *other;
+	uint64_t nodeid;
+
+	start(c);
+	open = core_create(c, "f", O_WRONLY, &nodeid);
+	other = core_open(c, nodeid, O_WRONLY);
+	core_write_text(c, open, "x");
+	fail_next('W', -EIO, 1);
+	must_be(mafsd_fsync(c->d, open, false), -EIO);
+	must_be(mafsd_flush(c->d, open), 0);
+	must_be(mafsd_flush(c->d, other), -EIO);
+	mafsd_release(c->d, open);
+	mafsd_release(c->d, other);
+	core_stop(c);
+}
+
+static void test_stop_refuses_while_bytes_cannot_go_down(void **state)
+{
+	struct core *c = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafsd_open *open;
+
+	start(c);
+	open = core_create(c, "f", O_WRONLY, NULL);
+	core_write_text(c, open, "kept");
+	mafsd_release(c->d, open);
+	fail_next('W', -ENOSPC, 100);
+	must_be(mafsd_stop(c->d, &fault), -ENOSPC);
+	mafsd_free(c->d);
+	c->d = NULL;
+	assert_int_equal(n_size(c, "f"), 0);
+
+	/* The session stayed open: the next one has them. */
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "kept"));
+}
+
+/* ---- beside other requests ---- */
+
+struct meanwhile {
+	struct core *c;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+};
+
+static void write_meanwhile(void *context)
+{
+	struct meanwhile *m = context;
+
+	core_write_pattern(m->c, m->open, 100, 50, 77);
+}
+
+static void cut_meanwhile(void *context)
+{
+	struct meanwhile *m = context;
+
+	core_resize(m->c, m->nodeid, 10);
+	core_resize(m->c, m->nodeid, 30000);
+}
+
+static void unlink_meanwhile(void *context)
+{
+	struct meanwhile *m = context;
+
+	must_be(mafsd_unlink(m->c->d, MAFSD_ROOT_ID, "f"), 0);
+}
+
+static void test_write_during_write_back_leaves_the_file_dirty(void **state)
+{
+	struct core *c = *state;
+	struct meanwhile m = { .c = c };
+
+	start(c);
+	m.open = open_clean(c, "f", MIB, &m.nodeid);
+	core_write_pattern(c, m.open, 0, 4096, 9);
+	tier.in_write_context = &m;
+	tier.in_write = write_meanwhile;
+	core_fsync(c, m.open);
+	assert_true(mafsd_is_dirty(core_file(c, m.nodeid)));
+	assert_int_equal(c->d->n_dirty, 1);
+	assert_int_equal(c->d->dirty_bytes, 50);
+	forget_calls();
+	core_fsync(c, m.open);
+	assert_int_equal(tier.written_bytes, 50);
+	assert_int_equal(core_file(c, m.nodeid)->state, MAFSD_CLEAN);
+	assert_true(core_same_as_n(c, m.open, "f"));
+	mafsd_release(c->d, m.open);
+	core_stop(c);
+}
+
+static void test_cut_during_write_back_reaches_the_disk(void **state)
+{
+	struct core *c = *state;
+	struct meanwhile m = { .c = c };
+
+	start(c);
+	m.open = open_clean(c, "f", MIB, &m.nodeid);
+	core_write_pattern(c, m.open, 20000, 4096, 9);
+	tier.in_write_context = &m;
+	tier.in_write = cut_meanwhile;
+	core_fsync(c, m.open);
+	assert_true(mafsd_is_dirty(core_file(c, m.nodeid)));
+	core_fsync(c, m.open);
+	assert_int_equal(n_size(c, "f"), 30000);
+	assert_true(core_same_as_n(c, m.open, "f"));
+	mafsd_release(c->d, m.open);
+	core_stop(c);
+}
+
+static void test_unlink_during_write_back_frees_the_memory(void **state)
+{
+	struct core *c = *state;
+	struct meanwhile m = { .c = c };
+	struct mafs_memory_usage usage;
+
+	start(c);
+	m.open = open_clean(c, "f", MIB, &m.nodeid);
+	core_write_pattern(c, m.open, 0, 4096, 9);
+	mafsd_release(c->d, m.open);
+	tier.in_write_context = &m;
+	tier.in_write = unlink_meanwhile;
+	must_be(mafsd_sync(c->d, NULL), 0);
+	assert_int_equal(c->d->n_dirty, 0);
+	assert_int_equal(c->d->n_hot, 0);
+	must_be(c->d->memory->ops->usage(c->d->memory, &usage), 0);
+	assert_int_equal(usage.n_files, 0);
+	mafsd_forget(c->d, m.nodeid, 1);
+	core_stop(c);
+}
+
+/* ---- memory full ---- */
+
+static void test_file_larger_than_memory_goes_on_at_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	c->options.memory.size_bytes = 8 * MIB;
+	start(c);
+	open = core_create(c, "f", O_RDWR, &nodeid);
+	for (uint64_t at = 0; at < 24 * MIB; at += 256 * KIB)
+		core_write_pattern(c, open, at, 256 * KIB, 1);
+	assert_int_equal(c->d->n_spilled, 1);
+	assert_true(core_file(c, nodeid)->on_n);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+	assert_int_equal(n_size(c, "f"), 24 * MIB);
+}
+
+static void test_spill_that_fails_keeps_what_is_there(void **state)
+{
+	struct core *c = *state;
+	uint8_t *bytes = calloc(1, 16 * MIB);
+	struct mafsd_open *open;
+	uint64_t nodeid;
+	ssize_t n;
+
+	c->options.memory.size_bytes = 8 * MIB;
+	start(c);
+	open = core_create(c, "f", O_RDWR, &nodeid);
+	core_write_pattern(c, open, 0, 4 * MIB, 1);
+	fail_next('W', -EIO, 100);
+	n = mafsd_write(c->d, &t_root, open, bytes, 16 * MIB, 4 * MIB, 0, false,
+			true);
+	assert_true(n > 0 && n < (ssize_t)(16 * MIB));
+	assert_true(mafsd_is_dirty(core_file(c, nodeid)));
+	fail_next(0, 0, 0);
+	core_fsync(c, open);
+	assert_true(core_same_as_n(c, open, "f"));
+	assert_int_equal(n_size(c, "f"), 4 * MIB + (uint64_t)n);
+	mafsd_release(c->d, open);
+	core_stop(c);
+	free(bytes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CORE_TEST(test_only_dirty_bytes_go_down),
+		CORE_TEST(test_clean_file_is_not_written_again),
+		CORE_TEST(test_holes_of_new_file_stay_holes),
+		CORE_TEST(test_file_scattered_all_over_goes_down_whole),
+		CORE_TEST(test_writer_beside_readers_of_memory_goes_down),
+		CORE_TEST(test_shrunk_and_grown_file_has_zeros_in_between),
+		CORE_TEST(test_grown_file_is_grown_on_disk),
+		CORE_TEST(test_punched_and_zeroed_ranges_read_as_zeros_on_disk),
+		CORE_TEST(
+			test_truncated_file_is_as_long_as_what_was_written_then),
+		CORE_TEST(test_random_changes_end_alike_on_disk),
+		CORE_TEST(
+			test_cut_comes_after_a_flush_and_clean_after_the_last),
+		CORE_TEST(test_file_that_keeps_its_size_is_flushed_once),
+		CORE_TEST(test_many_files_share_one_flush),
+		CORE_TEST(test_shared_flush_that_fails_leaves_all_dirty),
+		CORE_TEST(test_times_on_disk_are_those_that_were_shown),
+		CORE_TEST(test_failed_write_back_is_kept_and_tried_again),
+		CORE_TEST(test_failed_range_is_written_again),
+		CORE_TEST(test_error_is_reported_once_for_each_open),
+		CORE_TEST(test_error_that_fsync_told_is_not_told_again),
+		CORE_TEST(test_stop_refuses_while_bytes_cannot_go_down),
+		CORE_TEST(test_write_during_write_back_leaves_the_file_dirty),
+		CORE_TEST(test_cut_during_write_back_reaches_the_disk),
+		CORE_TEST(test_unlink_during_write_back_frees_the_memory),
+		CORE_TEST(test_file_larger_than_memory_goes_on_at_disk),
+		CORE_TEST(test_spill_that_fails_keeps_what_is_there),
+	};
+	int r = t_become_private();
+
+	return r ? r : cmocka_run_group_tests(tests, NULL, NULL);
+}
