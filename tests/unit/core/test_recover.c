@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a daemon finds that was killed before it wrote back. */
+#include "core_fixture.h"
+
+/* ---- what the killed one did; in a child ---- */
+
+static void write_closed(struct core *c, const char *name, const char *text)
+{
+	struct mafsd_open *open = core_create(c, name, O_RDWR, NULL);
+
+	core_write_text(c, open, text);
+	mafsd_release(c->d, open);
+}
+
+static void rewrite(struct core *c, const char *name, const char *text)
+{
+	struct mafsd_open *open =
+		core_open(c, core_lookup(c, name), O_WRONLY | O_TRUNC);
+
+	core_write_text(c, open, text);
+	mafsd_release(c->d, open);
+}
+
+static void rename_to(struct core *c, const char *name, const char *new_name,
+		      unsigned int flags)
+{
+	must_be(mafsd_rename(c->d, MAFSD_ROOT_ID, name, MAFSD_ROOT_ID, new_name,
+			     flags),
+		0);
+}
+
+static uint64_t n_memory_files(struct core *c)
+{
+	struct mafs_memory_usage usage;
+
+	must_be(c->d->memory->ops->usage(c->d->memory, &usage), 0);
+	return usage.n_files;
+}
+
+static void do_write(struct core *c)
+{
+	write_closed(c, "f", "written");
+	must_be(n_size(c, "f"), 0);
+}
+
+static void do_write_open(struct core *c)
+{
+	struct mafsd_open *open = core_create(c, "f", O_RDWR, NULL);
+
+	core_write_text(c, open, "written");
+}
+
+static void do_rewrite(struct core *c)
+{
+	rewrite(c, "f", "rewritten");
+}
+
+static void do_rename(struct core *c)
+{
+	struct mafsd_entry entry;
+
+	write_closed(c, "f", "renamed");
+	must_be(mafsd_mkdir(c->d, &t_root, MAFSD_ROOT_ID, "d", 0755, &entry),
+		0);
+	must_be(mafsd_rename(c->d, MAFSD_ROOT_ID, "f", entry.nodeid, "g", 0),
+		0);
+	rename_to(c, "d", "e", 0);
+}
+
+static void do_replace(struct core *c)
+{
+	write_closed(c, "f", "old");
+	write_closed(c, "f.new", "new");
+	rename_to(c, "f.new", "f", 0);
+}
+
+static void do_exchange(struct core *c)
+{
+	write_closed(c, "a", "first a");
+	write_closed(c, "b", "first b");
+	rename_to(c, "a", "b", RENAME_EXCHANGE);
+}
+
+static void do_unlink_open(struct core *c)
+{
+	struct mafsd_open *open = core_create(c, "f", O_RDWR, NULL);
+
+	core_write_text(c, open, "unwanted");
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+}
+
+static void do_link(struct core *c)
+{
+	struct mafsd_entry entry;
+
+	write_closed(c, "f", "linked");
+	must_be(mafsd_link(c->d, core_lookup(c, "f"), MAFSD_ROOT_ID, "g",
+			   &entry),
+		0);
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+}
+
+/* Killed between the intent and the unlink. */
+static void do_intend(struct core *c)
+{
+	write_closed(c, "f", "still here");
+	must_be(mafsd_journal_id(c->d, MAFS_OMF_DROP_INTENT,
+				 core_file(c, core_lookup(c, "f"))->id),
+		0);
+}
+
+static void do_write_in_dir(struct core *c)
+{
+	struct mafsd_open *open = NULL;
+	struct mafsd_entry dir, file;
+
+	must_be(mafsd_mkdir(c->d, &t_root, MAFSD_ROOT_ID, "d", 0755, &dir), 0);
+	must_be(mafsd_create(c->d, &t_root, dir.nodeid, "f", 0644, O_WRONLY,
+			     &file, &open),
+		0);
+	core_write_text(c, open, "homeless");
+	mafsd_release(c->d, open);
+}
+
+static void do_pull(struct core *c)
+{
+	core_pull(c, "f");
+	must_be(n_memory_files(c), 1);
+}
+
+static int die_in_write(int fd, const void *bytes, size_t len, uint64_t offset)
+{
+	must_be(mafs_tier_disk.pwrite(fd, bytes, len / 2, offset), 0);
+	_exit(0);
+}
+
+static int die_in_set_times(int fd, const struct timespec times[2])
+{
+	_exit(0);
+}
+
+static int die_in_flush(int fd, bool data_only)
+{
+	_exit(0);
+}
+
+static void do_die(struct core *c, const struct mafs_tier_ops *tier)
+{
+	rewrite(c, "f", "rewritten");
+	c->d->tier = tier;
+	mafsd_sync(c->d, NULL);
+	must(!"reached");
+}
+
+static void do_die_in_write(struct core *c)
+{
+	static struct mafs_tier_ops tier;
+
+	tier = mafs_tier_disk;
+	tier.pwrite = die_in_write;
+	do_die(c, &tier);
+}
+
+static void do_die_in_set_times(struct core *c)
+{
+	static struct mafs_tier_ops tier;
+
+	tier = mafs_tier_disk;
+	tier.set_times = die_in_set_times;
+	do_die(c, &tier);
+}
+
+static void do_die_in_flush(struct core *c)
+{
+	static struct mafs_tier_ops tier;
+
+	tier = mafs_tier_disk;
+	tier.flush = die_in_flush;
+	do_die(c, &tier);
+}
+
+static void do_many(struct core *c)
+{
+	char name[16];
+
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		write_closed(c, name, name);
+	}
+}
+
+static void do_nothing(struct core *c)
+{
+}
+
+/* ---- found again ---- */
+
+static void recover(struct core *c)
+{
+	mafsd_recover_stop(c->d);
+	must_be(mafsd_recover_all(c->d), 0);
+}
+
+static void test_dirty_file_comes_back(void **state)
+{
+	struct core *c = *state;
+	struct stat st;
+	bool is_volatile;
+
+	core_killed(c, do_write);
+	assert_int_equal(n_size(c, "f"), 0);
+	core_start(c);
+	must_be(mafsd_getattr(c->d, core_lookup(c, "f"), &st, &is_volatile), 0);
+	assert_int_equal(st.st_size, strlen("written"));
+	assert_true(core_holds(c, core_lookup(c, "f"), "written"));
+	assert_int_equal(c->d->n_recovered, 1);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "written"));
+}
+
+static void test_file_that_was_open_comes_back(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_open);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "written"));
+}
+
+static void test_dirty_files_come_back_that_nobody_asks_for(void **state)
+{
+	struct core *c = *state;
+	char name[16];
+
+	core_killed(c, do_many);
+	core_start(c);
+	core_stop(c);
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		assert_true(n_holds(c, name, name));
+	}
+	assert_false(n_exists(c, ".mafs/lost+found"));
+}
+
+static void test_killed_twice_it_still_comes_back(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write);
+	core_killed(c, do_nothing);
+	core_killed(c, recover);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "written"));
+}
+
+static void test_rewritten_file_comes_back_without_conflict(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "an older and longer text");
+	core_killed(c, do_rewrite);
+	assert_true(n_holds(c, "f", "an older and longer text"));
+	core_start(c);
+	recover(c);
+	assert_int_equal(c->d->n_conflicts, 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "rewritten"));
+	assert_false(n_exists(c, "f.mafs-conflict-1"));
+}
+
+static void test_renamed_file_comes_back(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_rename);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "e/g", "renamed"));
+	assert_false(n_exists(c, "f"));
+}
+
+static void test_file_renamed_while_away_comes_back(void **state)
+{
+	struct core *c = *state;
+	char from[PATH_MAX];
+
+	core_killed(c, do_write);
+	strcpy(from, t_path(c->n, "f"));
+	must_be(rename(from, t_path(c->n, "elsewhere")), 0);
+	core_start(c);
+	recover(c);
+	assert_int_equal(c->d->n_lost_found + c->d->n_conflicts, 0);
+	core_stop(c);
+	assert_true(n_holds(c, "elsewhere", "written"));
+	assert_false(n_exists(c, "f"));
+}
+
+static void test_replaced_file_is_gone_and_the_new_one_is_back(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_replace);
+	core_start(c);
+	recover(c);
+	assert_int_equal(n_memory_files(c), 1);
+	assert_int_equal(c->d->n_lost_found + c->d->n_conflicts, 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "new"));
+	assert_false(n_exists(c, "f.new"));
+}
+
+static void test_exchanged_files_come_back_exchanged(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_exchange);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "a", "first b"));
+	assert_true(n_holds(c, "b", "first a"));
+}
+
+static void test_linked_file_comes_back_under_its_other_name(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_link);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "g", "linked"));
+	assert_false(n_exists(c, "f"));
+}
+
+static void test_unlinked_file_goes(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_unlink_open);
+	core_start(c);
+	recover(c);
+	assert_int_equal(n_memory_files(c), 0);
+	assert_int_equal(c->d->n_lost_found + c->d->n_conflicts, 0);
+	core_stop(c);
+	assert_false(n_exists(c, "f"));
+	assert_false(n_exists(c, ".mafs/lost+found/f"));
+}
+
+static void test_intent_without_unlink_loses_nothing(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_intend);
+	core_start(c);
+	assert_true(core_holds(c, core_lookup(c, "f"), "still here"));
+	core_stop(c);
+	assert_true(n_holds(c, "f", "still here"));
+}
+
+static void test_file_removed_while_away_is_made_again(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_in_dir);
+	must_be(unlink(t_path(c->n, "d/f")), 0);
+	core_start(c);
+	recover(c);
+	core_stop(c);
+	assert_true(n_holds(c, "d/f", "homeless"));
+}
+
+static void test_file_whose_name_was_taken_is_kept_beside_it(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_in_dir);
+	must_be(unlink(t_path(c->n, "d/f")), 0);
+	n_write(c, "d/g", "keeps the inode number");
+	n_write(c, "d/f", "somebody else's");
+	core_start(c);
+	recover(c);
+	core_stop(c);
+	assert_true(n_holds(c, "d/f", "somebody else's"));
+	assert_true(n_holds(c, "d/f.mafs-conflict-1", "homeless"));
+}
+
+static void test_file_without_directory_is_in_lost_and_found(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_in_dir);
+	must_be(unlink(t_path(c->n, "d/f")), 0);
+	must_be(rmdir(t_path(c->n, "d")), 0);
+	core_start(c);
+	recover(c);
+	assert_int_equal(c->d->n_lost_found, 1);
+	assert_int_equal(n_memory_files(c), 0);
+	core_stop(c);
+	assert_true(n_holds(c, ".mafs/lost+found/f", "homeless"));
+}
+
+static void test_file_changed_while_away_is_in_conflict(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "first");
+	core_killed(c, do_rewrite);
+	n_write(c, "f", "changed on disk");
+	core_start(c);
+	recover(c);
+	assert_int_equal(c->d->n_conflicts, 1);
+	assert_true(core_holds(c, core_lookup(c, "f"), "changed on disk"));
+	core_stop(c);
+	assert_true(n_holds(c, "f", "changed on disk"));
+	assert_true(n_holds(c, "f.mafs-conflict-1", "rewritten"));
+}
+
+static void test_owner_and_mode_changed_while_away_are_no_conflict(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "first");
+	core_killed(c, do_rewrite);
+	must_be(chmod(t_path(c->n, "f"), 0640), 0);
+	core_start(c);
+	recover(c);
+	assert_int_equal(c->d->n_conflicts, 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "rewritten"));
+}
+
+static void test_killed_in_write_back_memory_wins(void **state)
+{
+	void (*const work[])(struct core *) = {
+		do_die_in_write,
+		do_die_in_set_times,
+		do_die_in_flush,
+	};
+	struct core *c = *state;
+
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(work); i++) {
+		n_write(c, "f", "an older and longer text");
+		core_killed(c, work[i]);
+		core_start(c);
+		recover(c);
+		assert_int_equal(c->d->n_conflicts, 0);
+		core_stop(c);
+		assert_true(n_holds(c, "f", "rewritten"));
+	}
+}
+
+static void test_clean_copy_is_used_again(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+
+	n_write(c, "f", "on disk");
+	core_killed(c, do_pull);
+	core_start(c);
+	open = core_open(c, core_lookup(c, "f"), O_RDONLY);
+	assert_true(open->passthrough);
+	assert_int_equal(open->file->path, MAFSD_M);
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_clean_copy_of_changed_file_goes(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "on disk");
+	core_killed(c, do_pull);
+	n_write(c, "f", "changed");
+	core_start(c);
+	assert_true(core_holds(c, core_lookup(c, "f"), "changed"));
+	assert_int_equal(n_memory_files(c), 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "changed"));
+}
+
+/* A program that the kernel let write the memory file outlives the daemon. */
+static void do_leave_survivor(struct core *c)
+{
+	struct mafsd_open *open;
+	int fd;
+
+	core_pull(c, "f");
+	open = core_open(c, core_lookup(c, "f"), O_RDONLY);
+	must_be(open->file->path, MAFSD_M);
+	fd = kernel_reopen(&c->kernel, open->backing_id, O_RDWR);
+	if (fork() > 0)
+		return;
+	must_be(dup2(fd, 0), 0);
+	close_range(3, ~0U, 0);
+	must_be(pwrite(0, "by prog", 7, 0), 7);
+	sleep(1);
+	_exit(0);
+}
+
+static void test_file_that_a_survivor_writes_is_dirty(void **state)
+{
+	struct core *c = *state;
+	uint64_t nodeid;
+
+	n_write(c, "f", "on disk");
+	core_killed(c, do_leave_survivor);
+	core_start(c);
+	usleep(200000);
+	nodeid = core_lookup(c, "f");
+	assert_true(core_holds(c, nodeid, "by prog"));
+	assert_true(mafsd_is_dirty(core_file(c, nodeid)));
+	/* It stays so until the program is gone. */
+	must_be(mafsd_sync(c->d, NULL), 0);
+	assert_true(mafsd_is_dirty(core_file(c, nodeid)));
+	sleep(1);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "by prog"));
+}
+
+static void test_clean_end_leaves_nothing_to_find(void **state)
+{
+	struct core *c = *state;
+
+	core_start(c);
+	do_write(c);
+	core_stop(c);
+	core_start(c);
+	assert_int_equal(c->d->journal.n_unclaimed, 0);
+	assert_int_equal(n_memory_files(c), 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "written"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CORE_TEST(test_dirty_file_comes_back),
+		CORE_TEST(test_file_that_was_open_comes_back),
+		CORE_TEST(test_dirty_files_come_back_that_nobody_asks_for),
+		CORE_TEST(test_killed_twice_it_still_comes_back),
+		CORE_TEST(test_rewritten_file_comes_back_without_conflict),
+		CORE_TEST(test_renamed_file_comes_back),
+		CORE_TEST(test_file_renamed_while_away_comes_back),
+		CORE_TEST(test_replaced_file_is_gone_and_the_new_one_is_back),
+		CORE_TEST(test_exchanged_files_come_back_exchanged),
+		CORE_TEST(test_linked_file_comes_back_under_its_other_name),
+		CORE_TEST(test_unlinked_file_goes),
+		CORE_TEST(test_intent_without_unlink_loses_nothing),
+		CORE_TEST(test_file_removed_while_away_is_made_again),
+		CORE_TEST(test_file_whose_name_was_taken_is_kept_beside_it),
+		CORE_TEST(test_file_without_directory_is_in_lost_and_found),
+		CORE_TEST(test_file_changed_while_away_is_in_conflict),
+		CORE_TEST(
+			test_owner_and_mode_changed_while_away_are_no_conflict),
+		CORE_TEST(test_killed_in_write_back_memory_wins),
+		CORE_TEST(test_clean_copy_is_used_again),
+		CORE_TEST(test_clean_copy_of_changed_file_goes),
+		CORE_TEST(test_file_that_a_survivor_writes_is_dirty),
+		CORE_TEST(test_clean_end_leaves_nothing_to_find),
+	};
+	int r = t_become_private();
+
+	return r ? r : cmocka_run_group_tests(tests, NULL, NULL);
+}
