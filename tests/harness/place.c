@@ -48,14 +48,28 @@ void t_place_remove(const char *place)
 	nftw(place, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+/* In a chroot "/" need not be a mount: each mount that is seen, then. */
+static int make_mounts_private(void)
+{
+	struct mafs_mounts mounts;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	if (mafs_mounts_read(NULL, &mounts) < 0)
+		return -1;
+	for (size_t i = 0; i < mounts.n_mounts; i++)
+		mount(NULL, mounts.mounts[i].path, NULL, MS_PRIVATE, NULL);
+	mafs_mounts_done(&mounts);
+	return 0;
+}
+
 int t_become_private(void)
 {
 	if (geteuid() != 0) {
 		printf("needs root\n");
 		return T_SKIP;
 	}
-	if (unshare(CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	if (unshare(CLONE_NEWNS) < 0 || make_mounts_private() < 0) {
 		printf("needs a mount namespace: %m\n");
 		return T_SKIP;
 	}

@@ -81,7 +81,11 @@ def private_mounts():
     """From now on this process's mounts are its own."""
     if ctypes.CDLL(None, use_errno=True).unshare(0x00020000):  # CLONE_NEWNS
         raise Skip("needs a private mount namespace")
-    run(["mount", "--make-rprivate", "/"])
+    if any(point == "/" for point, _, _ in mounts()):
+        run(["mount", "--make-rprivate", "/"])
+        return
+    for point, _, _ in mounts():  # in a chroot
+        run(["mount", "--make-private", point], check=False)
 
 
 class Child:

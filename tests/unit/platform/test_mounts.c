@@ -112,10 +112,10 @@ static void test_list_longer_than_one_read_is_whole(void **state)
 	assert_string_equal(mounts.mounts[2999].path, "/mount/2999");
 }
 
-static void test_own_mounts_have_a_root(void **state)
+static void test_own_mounts_are_listed(void **state)
 {
 	assert_int_equal(mafs_mounts_read(NULL, &mounts), 0);
-	assert_non_null(mafs_mounts_at(&mounts, "/"));
+	assert_non_null(mafs_mounts_at(&mounts, "/proc"));
 }
 
 static void test_missing_file_is_an_error(void **state)
@@ -136,7 +136,7 @@ int main(void)
 		T(test_line_that_cannot_be_read_is_left_out),
 		T(test_option_is_found_whole_only),
 		T(test_list_longer_than_one_read_is_whole),
-		T(test_own_mounts_have_a_root),
+		T(test_own_mounts_are_listed),
 		T(test_missing_file_is_an_error),
 	};
 
