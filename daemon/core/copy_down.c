@@ -49,7 +49,7 @@ static bool may_be_stored_to(struct mafsd *d, struct mafsd_file *file,
 
 /* Return: 1: begun; 0: nothing to do; -EBUSY: another is at it. */
 static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
-			struct mafsd_copy *copy)
+			bool nameless, struct mafsd_copy *copy)
 {
 	struct mafsd_file *file = inode->file;
 	int r;
@@ -62,7 +62,8 @@ static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 	}
 	if (!file || !mafsd_is_dirty(file))
 		return 0;
-	if (file->unlinked) { /* its bytes go with its last close */
+	if (file->unlinked &&
+	    !nameless) { /* its bytes go with its last close */
 		mafsd_queue_remove(d, file);
 		return 0;
 	}
@@ -83,13 +84,13 @@ static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 }
 
 int mafsd_copy_begin(struct mafsd *d, struct mafsd_inode *inode, bool wait,
-		     struct mafsd_copy *ret)
+		     bool nameless, struct mafsd_copy *ret)
 {
 	struct mafsd_copy copy = { .inode = inode, .n_fd = -1 };
 	int r;
 
 	pthread_mutex_lock(&inode->lock);
-	r = begin_locked(d, inode, wait, &copy);
+	r = begin_locked(d, inode, wait, nameless, &copy);
 	pthread_mutex_unlock(&inode->lock);
 	if (r <= 0)
 		return r;
@@ -332,20 +333,30 @@ static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 	}
 }
 
-void mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
-		    bool flushed)
+/* Its last name went while it was written back: N has no such file. The
+ * intent stands before the name goes, `unlinked` after. */
+static bool is_gone(const struct mafsd_file *file, int error)
+{
+	return error == -ESTALE && (file->unlinked || file->drop_intent);
+}
+
+int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
+		   bool flushed)
 {
 	struct mafsd_inode *inode = copy->inode;
+	bool gone;
 
 	if (copy->mem_pinned)
 		mafsd_mem_put(d, inode->file);
 	/* A closed file's memory must have no descriptor of ours when it is
 	 * looked at for users; the slot is closed by whoever looks. */
 	pthread_mutex_lock(&inode->lock);
+	gone = flushed && is_gone(inode->file, error);
 	end_locked(d, copy, error, flushed);
 	mafsd_file_put(d, inode);
 	pthread_mutex_unlock(&inode->lock);
 	mafs_closep(&copy->n_fd);
 	mafs_ranges_done(&copy->ranges);
 	mafsd_inode_unref(d, inode);
+	return gone ? 0 : error;
 }

@@ -27,11 +27,14 @@ struct mafsd_copy {
 	int error;
 };
 
-/* Return: 1: begun, end it; 0: nothing is dirty; -EBUSY without @wait. */
+/* @nameless: also a file without a name, whose bytes else go with its last
+ * close. Return: 1: begun, end it; 0: nothing is dirty; -EBUSY without
+ * @wait. */
 int mafsd_copy_begin(struct mafsd *d, struct mafsd_inode *inode, bool wait,
-		     struct mafsd_copy *ret);
+		     bool nameless, struct mafsd_copy *ret);
 int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy);
 int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy);
-/* @flushed: a flush after the last store returned 0. */
-void mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
-		    bool flushed);
+/* @flushed: a flush after the last store returned 0.
+ * Return: @error; 0 when the file was removed meanwhile. */
+int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
+		   bool flushed);

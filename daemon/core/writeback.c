@@ -17,7 +17,7 @@ int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
 	struct mafsd_copy copy;
 	int r;
 
-	r = mafsd_copy_begin(d, inode, true, &copy);
+	r = mafsd_copy_begin(d, inode, true, !durable, &copy);
 	if (r <= 0)
 		return r;
 	r = mafsd_copy_bytes(d, &copy);
@@ -27,8 +27,7 @@ int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
 		r = mafsd_copy_seal(d, &copy);
 	if (r == 0 && durable)
 		r = d->tier->flush(copy.n_fd, false);
-	mafsd_copy_end(d, &copy, r, durable);
-	return r;
+	return mafsd_copy_end(d, &copy, r, durable);
 }
 
 int mafsd_copy_down(struct mafsd *d, struct mafsd_inode *inode)
@@ -99,7 +98,8 @@ int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
 	if (!copies || !busy)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		r = mafsd_copy_begin(d, inodes[i], false, &copies[n_begun]);
+		r = mafsd_copy_begin(d, inodes[i], false, false,
+				     &copies[n_begun]);
 		busy[i] = r == -EBUSY;
 		if (r < 0 && !busy[i] && first == 0)
 			first = r;
@@ -113,9 +113,9 @@ int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
 	else
 		flush_each(d, copies, n_begun);
 	for (i = 0; i < n_begun; i++) {
-		if (copies[i].error < 0 && first == 0)
-			first = copies[i].error;
-		mafsd_copy_end(d, &copies[i], copies[i].error, true);
+		r = mafsd_copy_end(d, &copies[i], copies[i].error, true);
+		if (r < 0 && first == 0)
+			first = r;
 	}
 	pthread_mutex_lock(&d->wb_lock);
 	pthread_cond_broadcast(&d->wb_round);

@@ -36,14 +36,15 @@
 
 /* ---- conditions ---- */
 
-static bool t_in_child; /* of fork(): cmocka may not jump there */
+/* In a child, or with threads: cmocka may not jump there. */
+static bool t_no_jump;
 
 static inline void must_hold(bool holds, const char *what, long long is,
 			     const char *file, int line)
 {
 	if (holds)
 		return;
-	if (t_in_child) {
+	if (t_no_jump) {
 		fprintf(stderr, "%s:%d: %s (is %lld)\n", file, line, what, is);
 		_exit(1);
 	}
@@ -259,7 +260,7 @@ static inline void core_killed(struct core *c, void (*work)(struct core *c))
 	int status;
 
 	if (child == 0) {
-		t_in_child = true;
+		t_no_jump = true;
 		core_start(c);
 		work(c);
 		_exit(0);

@@ -2,6 +2,8 @@
 /* What goes down to N, in which order, and what happens when it does not. */
 #include "core_fixture.h"
 
+#include <core/copy_down.h>
+
 /* ---- a tier that counts and fails ---- */
 
 #define N_CALLS_MAX 4096
@@ -693,6 +695,29 @@ static void test_cut_during_write_back_reaches_the_disk(void **state)
 	core_stop(c);
 }
 
+static void
+test_file_unlinked_before_its_write_back_opens_it_is_no_error(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_inode *inode;
+	struct mafsd_copy copy;
+	uint64_t nodeid;
+	int r;
+
+	start(c);
+	mafsd_release(c->d, open_clean(c, "f", MIB, &nodeid));
+	mafsd_release(c->d, core_open(c, nodeid, O_RDWR | O_TRUNC));
+	inode = mafsd_inode_by_id(c->d, nodeid);
+	must_be(mafsd_copy_begin(c->d, inode, true, false, &copy), 1);
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+	r = mafsd_copy_bytes(c->d, &copy);
+	assert_int_equal(r, -ESTALE);
+	must_be(mafsd_copy_end(c->d, &copy, r, true), 0);
+	assert_int_equal(c->d->n_hot, 0);
+	mafsd_forget(c->d, nodeid, 1);
+	core_stop(c);
+}
+
 static void test_unlink_during_write_back_frees_the_memory(void **state)
 {
 	struct core *c = *state;
@@ -733,6 +758,32 @@ static void test_file_larger_than_memory_goes_on_at_disk(void **state)
 	mafsd_release(c->d, open);
 	core_stop(c);
 	assert_int_equal(n_size(c, "f"), 24 * MIB);
+}
+
+static void test_unlinked_file_larger_than_memory_goes_on_at_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+	uint8_t byte;
+
+	c->options.memory.size_bytes = 8 * MIB;
+	start(c);
+	open = core_create(c, "f", O_RDWR, &nodeid);
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+	for (uint64_t at = 0; at < 24 * MIB; at += 256 * KIB) {
+		byte = (uint8_t)(at / (256 * KIB) + 1);
+		core_write(c, open, &byte, 1, at);
+		core_write_pattern(c, open, at + 1, 256 * KIB - 1, 1);
+	}
+	assert_int_equal(c->d->n_spilled, 1);
+	for (uint64_t at = 0; at < 24 * MIB; at += 256 * KIB) {
+		must_be(core_read(c, open, &byte, 1, at), 1);
+		assert_int_equal(byte, at / (256 * KIB) + 1);
+	}
+	mafsd_release(c->d, open);
+	mafsd_forget(c->d, nodeid, 1);
+	core_stop(c);
 }
 
 static void test_spill_that_fails_keeps_what_is_there(void **state)
@@ -788,8 +839,12 @@ int main(void)
 		CORE_TEST(test_stop_refuses_while_bytes_cannot_go_down),
 		CORE_TEST(test_write_during_write_back_leaves_the_file_dirty),
 		CORE_TEST(test_cut_during_write_back_reaches_the_disk),
+		CORE_TEST(
+			test_file_unlinked_before_its_write_back_opens_it_is_no_error),
 		CORE_TEST(test_unlink_during_write_back_frees_the_memory),
 		CORE_TEST(test_file_larger_than_memory_goes_on_at_disk),
+		CORE_TEST(
+			test_unlinked_file_larger_than_memory_goes_on_at_disk),
 		CORE_TEST(test_spill_that_fails_keeps_what_is_there),
 	};
 	int r = t_become_private();
