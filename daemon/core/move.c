@@ -11,6 +11,7 @@
 #include "intern.h"
 
 #include <string.h>
+#include <time.h>
 
 #define CHUNK (4U << 20)
 
@@ -72,13 +73,31 @@ struct promotion {
 	uint64_t id;
 };
 
+/* inode->lock, unless our lease is asked for back: who asks may hold the lock
+ * while it waits for us (a truncation opens N's file). */
+static bool lock_while_leased(struct mafsd *d, struct promotion *p)
+{
+	const struct timespec wait = { .tv_nsec = 1000000 };
+
+	while (pthread_mutex_trylock(&p->inode->lock) != 0) {
+		if (d->root && !mafs_lease_holds(p->n_fd))
+			return false;
+		nanosleep(&wait, NULL);
+	}
+	return true;
+}
+
 static bool may_go_on(struct mafsd *d, struct promotion *p)
 {
-	mafs_guard(&p->inode->lock);
+	bool may;
 
-	return !p->file->move_cancel && p->file->path == MAFSD_CLOSED &&
-	       p->file->state == MAFSD_COLD &&
-	       (!d->root || mafs_lease_holds(p->n_fd));
+	if (!lock_while_leased(d, p))
+		return false;
+	may = !p->file->move_cancel && p->file->path == MAFSD_CLOSED &&
+	      p->file->state == MAFSD_COLD &&
+	      (!d->root || mafs_lease_holds(p->n_fd));
+	pthread_mutex_unlock(&p->inode->lock);
+	return may;
 }
 
 /* Data only: what N has as holes stays a hole. */
@@ -188,8 +207,9 @@ static int run_promotion(struct mafsd *d, struct promotion *p)
 		return r;
 	r = copy_up(d, p);
 	d->memory->ops->close(p->mem);
-	if (r == 0) {
-		pthread_mutex_lock(&p->inode->lock);
+	if (r == 0 && !lock_while_leased(d, p))
+		r = -EBUSY;
+	else if (r == 0) {
 		r = publish(d, p);
 		pthread_mutex_unlock(&p->inode->lock);
 	}
