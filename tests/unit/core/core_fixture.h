@@ -253,6 +253,12 @@ static inline void core_stop(struct core *c)
 	must_be(kernel_n_backings(&c->kernel), 0);
 }
 
+static inline _Noreturn void core_die(void)
+{
+	kill(getpid(), SIGKILL);
+	abort();
+}
+
 /* Runs @work in a core that is killed when it returns. */
 static inline void core_killed(struct core *c, void (*work)(struct core *c))
 {
@@ -263,10 +269,10 @@ static inline void core_killed(struct core *c, void (*work)(struct core *c))
 		t_no_jump = true;
 		core_start(c);
 		work(c);
-		_exit(0);
+		core_die();
 	}
 	must_be(waitpid(child, &status, 0), child);
-	must_be(status, 0);
+	must_be(status, SIGKILL);
 }
 
 /* ---- operations ---- */

@@ -2,6 +2,8 @@
 /* What a daemon finds that was killed before it wrote back. */
 #include "core_fixture.h"
 
+#include <poll.h>
+
 /* ---- what the killed one did; in a child ---- */
 
 static void write_closed(struct core *c, const char *name, const char *text)
@@ -131,17 +133,17 @@ static void do_pull(struct core *c)
 static int die_in_write(int fd, const void *bytes, size_t len, uint64_t offset)
 {
 	must_be(mafs_tier_disk.pwrite(fd, bytes, len / 2, offset), 0);
-	_exit(0);
+	core_die();
 }
 
 static int die_in_set_times(int fd, const struct timespec times[2])
 {
-	_exit(0);
+	core_die();
 }
 
 static int die_in_flush(int fd, bool data_only)
 {
-	_exit(0);
+	core_die();
 }
 
 static void do_die(struct core *c, const struct mafs_tier_ops *tier)
@@ -479,23 +481,42 @@ static void test_clean_copy_of_changed_file_goes(void **state)
 	assert_true(n_holds(c, "f", "changed"));
 }
 
+static int survivor[2]; /* a pipe: it lives until something comes */
+
 /* A program that the kernel let write the memory file outlives the daemon. */
 static void do_leave_survivor(struct core *c)
 {
 	struct mafsd_open *open;
-	int fd;
+	int fd, ready[2];
+	char byte;
 
 	core_pull(c, "f");
 	open = core_open(c, core_lookup(c, "f"), O_RDONLY);
 	must_be(open->file->path, MAFSD_M);
 	fd = kernel_reopen(&c->kernel, open->backing_id, O_RDWR);
-	if (fork() > 0)
+	must_be(pipe(ready), 0);
+	if (fork() > 0) {
+		/* The daemon's lock is held until it has closed that too. */
+		close(ready[1]);
+		must_be(read(ready[0], &byte, 1), 0);
 		return;
+	}
 	must_be(dup2(fd, 0), 0);
-	close_range(3, ~0U, 0);
+	must_be(dup2(survivor[0], 1), 1);
 	must_be(pwrite(0, "by prog", 7, 0), 7);
-	sleep(1);
+	close_range(3, ~0U, 0);
+	must_be(read(1, &byte, 1), 1);
+	close(0);
 	_exit(0);
+}
+
+static void end_survivor(void)
+{
+	struct pollfd gone = { .fd = survivor[1] };
+
+	must_be(write(survivor[1], "x", 1), 1);
+	must_be(poll(&gone, 1, 10000), 1); /* POLLERR: no readers */
+	close(survivor[1]);
 }
 
 static void test_file_that_a_survivor_writes_is_dirty(void **state)
@@ -503,17 +524,18 @@ static void test_file_that_a_survivor_writes_is_dirty(void **state)
 	struct core *c = *state;
 	uint64_t nodeid;
 
+	must_be(pipe(survivor), 0);
 	n_write(c, "f", "on disk");
 	core_killed(c, do_leave_survivor);
+	close(survivor[0]);
 	core_start(c);
-	usleep(200000);
 	nodeid = core_lookup(c, "f");
 	assert_true(core_holds(c, nodeid, "by prog"));
 	assert_true(mafsd_is_dirty(core_file(c, nodeid)));
 	/* It stays so until the program is gone. */
 	must_be(mafsd_sync(c->d, NULL), 0);
 	assert_true(mafsd_is_dirty(core_file(c, nodeid)));
-	sleep(1);
+	end_survivor();
 	core_stop(c);
 	assert_true(n_holds(c, "f", "by prog"));
 }
