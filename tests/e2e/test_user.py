@@ -35,6 +35,26 @@ def open_device(work):
         raise Skip(f"no /dev/fuse that users may open: {error}") from None
 
 
+def provide_mtab(work):
+    """fusermount3 wants /etc/mtab, which a bare system does not have."""
+    if os.path.lexists("/etc/mtab"):
+        return
+    for name in ("etc", "etc.work"):
+        os.mkdir(work.join(name), 0o755)
+    try:
+        run(["mount", "-t", "overlay", "-o", f"lowerdir=/etc,upperdir="
+             f"{work.join('etc')},workdir={work.join('etc.work')}",
+             "overlay", "/etc"])
+        os.symlink("../proc/self/mounts", "/etc/mtab")
+    except (OSError, AssertionError) as error:
+        raise Skip(f"fusermount3 needs /etc/mtab: {error}") from None
+
+
+def prepare(work):
+    open_device(work)
+    provide_mtab(work)
+
+
 def with_volume(work, use, **options):
     """use(vol) as the user, in a volume of his own."""
     if not shutil.which("fusermount3"):
@@ -55,7 +75,7 @@ def with_volume(work, use, **options):
             vol.umount()
 
     try:
-        as_user(go, before=lambda: open_device(work))
+        as_user(go, before=lambda: prepare(work))
         left = [n for n in set(os.listdir("/dev/shm")) - shared
                 if os.lstat(f"/dev/shm/{n}").st_uid == USER]
         assert left == [], f"left in /dev/shm: {left}"
