@@ -318,8 +318,8 @@ static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 			d, file, mafsd_now_ms() + d->options.writeback_most_ms);
 		return;
 	}
-	if (!flushed || file->gen != copy->gen) {
-		if (file->gen == copy->gen)
+	if (!flushed || file->gen != copy->gen || file->n_stores) {
+		if (!flushed && file->gen == copy->gen)
 			give_back(d, file, copy);
 		mafsd_queue_dirty(d, file,
 				  mafsd_now_ms() +

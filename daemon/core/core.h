@@ -134,6 +134,7 @@ struct mafsd_file {
 	bool mapped_writer; /* X opened O_RDWR: stores go unseen */
 	uint64_t n_valid; /* N's bytes beyond this are superseded */
 	uint64_t gen; /* raised by each change of bytes */
+	unsigned int n_stores; /* under way: not clean before they end */
 	uint64_t n_size; /* N's, when last looked at */
 	uint64_t credit_bytes; /* allocated on N below n_size */
 	uint64_t reserved_bytes; /* of N's free space */

@@ -126,16 +126,22 @@ static int prepare_write(struct mafsd *d, const struct mafsd_caller *caller,
 	if (r < 0)
 		return r;
 	r = mafsd_hot_dirty(d, inode);
-	return r < 0 ? r : 1;
+	if (r < 0)
+		return r;
+	file->n_stores++;
+	return 1;
 }
 
-/* After the bytes. Context: file->io held shared. */
-static void note_written(struct mafsd *d, struct mafsd_file *file,
-			 uint64_t start, uint64_t end)
+/* After the bytes, @n of them or -errno. Context: file->io held shared. */
+static void end_store(struct mafsd *d, struct mafsd_file *file, uint64_t start,
+		      ssize_t n)
 {
 	mafs_guard(&file->inode->lock);
 
-	mafsd_dirty_add(d, file, start, end);
+	file->n_stores--;
+	if (n <= 0)
+		return;
+	mafsd_dirty_add(d, file, start, start + (uint64_t)n);
 	file->gen++;
 	clock_gettime(CLOCK_REALTIME_COARSE, &file->shown_ctime);
 }
@@ -171,8 +177,6 @@ static ssize_t write_memory(struct mafsd *d, struct mafsd_file *file,
 		return r;
 	n = d->memory->ops->pwrite(mem, bytes, len, offset);
 	mafsd_mem_put(d, file);
-	if (n > 0)
-		note_written(d, file, offset, offset + (uint64_t)n);
 	return n == -ENOSPC ? -EXFULL : n;
 }
 
@@ -192,6 +196,8 @@ static ssize_t write_some(struct mafsd *d, const struct mafsd_caller *caller,
 		n = write_memory(d, file, bytes, len, offset);
 	else
 		n = write_n(d, file, bytes, len, offset);
+	if (r > 0)
+		end_store(d, file, offset, n);
 	pthread_rwlock_unlock(&file->io);
 	return n;
 }

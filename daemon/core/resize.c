@@ -124,6 +124,9 @@ int mafsd_spill(struct mafsd *d, struct mafsd_inode *inode)
 	if (mafsd_is_dirty(file))
 		r = mafsd_copy_down(d, inode);
 	pthread_mutex_lock(&inode->lock);
+	/* A write-back begun since would copy old bytes over what N gets. */
+	while (file->wb_busy)
+		pthread_cond_wait(&file->wb_done, &inode->lock);
 	if (r == 0 && file->path == MAFSD_C) {
 		r = mafsd_hot_drop(d, inode);
 		if (r == 0) {

@@ -676,6 +676,37 @@ static void test_write_during_write_back_leaves_the_file_dirty(void **state)
 	core_stop(c);
 }
 
+static const struct mafs_memory_ops *real_memory;
+
+static ssize_t pwrite_after_sync(struct mafs_memory_file *file,
+				 const void *bytes, size_t len, uint64_t offset)
+{
+	must_be(mafsd_sync(tier.d, NULL), 0);
+	return real_memory->pwrite(file, bytes, len, offset);
+}
+
+static void test_write_back_during_a_write_leaves_the_file_dirty(void **state)
+{
+	struct core *c = *state;
+	struct mafs_memory_ops slow;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", MIB, &nodeid);
+	real_memory = c->d->memory->ops;
+	slow = *real_memory;
+	slow.pwrite = pwrite_after_sync;
+	c->d->memory->ops = &slow;
+	core_write_pattern(c, open, 0, 4096, 9);
+	c->d->memory->ops = real_memory;
+	assert_true(mafsd_is_dirty(core_file(c, nodeid)));
+	assert_int_equal(c->d->n_dirty, 1);
+	mafsd_release(c->d, open);
+	core_stop(c);
+	assert_int_equal(tier.written_bytes, 4096);
+}
+
 static void test_cut_during_write_back_reaches_the_disk(void **state)
 {
 	struct core *c = *state;
@@ -838,6 +869,7 @@ int main(void)
 		CORE_TEST(test_error_that_fsync_told_is_not_told_again),
 		CORE_TEST(test_stop_refuses_while_bytes_cannot_go_down),
 		CORE_TEST(test_write_during_write_back_leaves_the_file_dirty),
+		CORE_TEST(test_write_back_during_a_write_leaves_the_file_dirty),
 		CORE_TEST(test_cut_during_write_back_reaches_the_disk),
 		CORE_TEST(
 			test_file_unlinked_before_its_write_back_opens_it_is_no_error),
