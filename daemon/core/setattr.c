@@ -2,7 +2,7 @@
 /*
  * Changes of attributes. The mount's kernel has decided that the caller may;
  * what is done at N is done as root in the file's group, so that N keeps a
- * setgid bit (the daemon has no CAP_FSETID) and drops it nowhere by mistake.
+ * setgid bit and drops it nowhere by mistake.
  *
  * Order: owner before mode (a change of owner strips), size before times.
  * All steps may be made again: a size that would block comes back here.
@@ -16,6 +16,21 @@
 	(MAFSD_SET_ATIME | MAFSD_SET_ATIME_NOW | MAFSD_SET_MTIME | \
 	 MAFSD_SET_MTIME_NOW)
 
+/* chown(2) takes setgid without group execute from who is not in the group;
+ * N, asked by us, does not. */
+static void drop_setgid(int fd, const struct mafsd_caller *caller,
+			const struct stat *st)
+{
+	char path[MAFSD_PROC_LEN];
+
+	if (!S_ISREG(st->st_mode) ||
+	    (st->st_mode & (S_ISGID | S_IXGRP)) != S_ISGID || !caller ||
+	    caller->uid == 0 || caller->gid == st->st_gid)
+		return;
+	mafsd_proc_path(fd, path);
+	chmod(path, st->st_mode & 07777 & ~(mode_t)(S_ISUID | S_ISGID));
+}
+
 static int set_owner(int fd, const struct mafsd_caller *caller,
 		     const struct stat *st, const struct stat *attr, int set)
 {
@@ -23,14 +38,12 @@ static int set_owner(int fd, const struct mafsd_caller *caller,
 	gid_t gid = set & MAFSD_SET_GID ? attr->st_gid : (gid_t)-1;
 	int r;
 
-	/* N strips setuid, setgid and capabilities by itself; setgid without
-	 * group execute only for who is not in the group. */
-	mafs_act_as(0, !caller || caller->uid == 0 ? st->st_gid : caller->gid);
+	/* N strips setuid, setgid with group execute and capabilities. */
 	r = fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
 	if (r < 0)
-		r = -errno;
-	mafs_act_as_self();
-	return r;
+		return -errno;
+	drop_setgid(fd, caller, st);
+	return 0;
 }
 
 static int set_mode(int fd, const struct stat *st, mode_t mode)

@@ -180,6 +180,17 @@ def test_root_keeps_the_mode_bits(d, oracle):
     assert mode(f"{d}/f") == mode(f"{oracle}/f") == 0o6777
 
 
+def test_chown_by_a_stranger_of_the_group_drops_setgid(d, oracle):
+    for bits in (0o2644, 0o2755, 0o6644):
+        for top in (d, oracle):
+            path = f"{top}/{bits:o}"
+            write_file(path, b"")
+            os.chown(path, USER, 4321)
+            os.chmod(path, bits)
+            as_user(lambda path=path: os.chown(path, -1, USER))
+        assert mode(f"{d}/{bits:o}") == mode(f"{oracle}/{bits:o}"), oct(bits)
+
+
 def test_setgid_without_execute_means_locking_and_stays(d, oracle):
     for top in (d, oracle):
         write_file(f"{top}/f", b"x")
