@@ -3,7 +3,7 @@
  * Open and release of regular files. Truncation comes after the path was
  * chosen, never before: an open that fails has changed nothing.
  */
-#include "intern.h"
+#include "names.h"
 #include "path.h"
 
 #define CLOSE_DELAY_MS(d) ((d)->options.writeback_after_ms)
@@ -98,6 +98,9 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	struct mafsd_file *file = inode->file;
 	int path, r;
 
+	/* Its last name went on the way here, and its bytes with it. */
+	if (file->path == MAFSD_CLOSED && !mafsd_inode_is_hashed(inode))
+		return -ESTALE;
 	file->move_cancel = true;
 	path = mafsd_path_choose(d, inode, open->flags, is_new, may_block);
 	if (path < 0)
