@@ -9,6 +9,7 @@ a node that users may open lies over it there.
 import errno
 import mmap
 import os
+import pwd
 import shutil
 import stat
 import sys
@@ -35,9 +36,17 @@ def open_device(work):
         raise Skip(f"no /dev/fuse that users may open: {error}") from None
 
 
-def provide_mtab(work):
-    """fusermount3 wants /etc/mtab, which a bare system does not have."""
-    if os.path.lexists("/etc/mtab"):
+def user_exists():
+    try:
+        return bool(pwd.getpwuid(USER))
+    except KeyError:
+        return False
+
+
+def provide_etc(work):
+    """fusermount3 wants /etc/mtab and the user's name; a bare system has
+    neither."""
+    if os.path.lexists("/etc/mtab") and user_exists():
         return
     for name in ("etc", "etc.work"):
         os.mkdir(work.join(name), 0o755)
@@ -45,14 +54,18 @@ def provide_mtab(work):
         run(["mount", "-t", "overlay", "-o", f"lowerdir=/etc,upperdir="
              f"{work.join('etc')},workdir={work.join('etc.work')}",
              "overlay", "/etc"])
+    except AssertionError as error:
+        raise Skip(f"needs /etc/mtab and a user {USER}: {error}") from None
+    if not os.path.lexists("/etc/mtab"):
         os.symlink("../proc/self/mounts", "/etc/mtab")
-    except (OSError, AssertionError) as error:
-        raise Skip(f"fusermount3 needs /etc/mtab: {error}") from None
+    if not user_exists():
+        with open("/etc/passwd", "a") as users:
+            users.write(f"mafs-test:x:{USER}:{USER}::/:/bin/sh\n")
 
 
 def prepare(work):
     open_device(work)
-    provide_mtab(work)
+    provide_etc(work)
 
 
 def with_volume(work, use, **options):
