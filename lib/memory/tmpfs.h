@@ -38,8 +38,8 @@ struct tmpfs {
 struct tmpfs_file {
 	struct mafs_memory_file base;
 	int fd;
-	uint64_t size_bytes;
-	bool sparse;
+	atomic_uint_fast64_t size_bytes;
+	atomic_bool sparse;
 };
 
 static inline struct tmpfs *tmpfs_of(struct mafs_memory *memory)

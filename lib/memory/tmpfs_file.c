@@ -32,8 +32,12 @@ static void note_store(struct tmpfs_file *file, uint64_t offset)
 
 static void note_end(struct tmpfs_file *file, uint64_t end)
 {
-	if (end > file->size_bytes)
-		file->size_bytes = end;
+	uint64_t size = file->size_bytes;
+
+	/* Writes of one file run side by side. */
+	while (end > size &&
+	       !atomic_compare_exchange_weak(&file->size_bytes, &size, end))
+		;
 }
 
 ssize_t tmpfs_pwrite(struct mafs_memory_file *file, const void *bytes,
