@@ -217,7 +217,8 @@ static int pin_of(const struct mafsd_inode *inode)
 {
 	if (!S_ISREG(inode->type) || !inode->file)
 		return -1;
-	return inode->file->pin_fd;
+	/* May be set beside us (remove.c); it stays until the file goes. */
+	return __atomic_load_n(&inode->file->pin_fd, __ATOMIC_ACQUIRE);
 }
 
 static int open_path(struct mafsd *d, const struct mafsd_inode *inode)

@@ -45,7 +45,7 @@ static int pin_if_open(struct mafsd *d, struct mafsd_file *file, int fd)
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -errno;
-	file->pin_fd = fd;
+	__atomic_store_n(&file->pin_fd, fd, __ATOMIC_RELEASE);
 	return 0;
 }
 
