@@ -15,8 +15,12 @@
 #include <mafs/diag.h>
 #include <mafs/mounts.h>
 #include <mafs/volume.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+
+#define N_DYING_WAITS 250 /* 5 s */
 
 static void ref_donep(struct mafs_volume_ref *ref)
 {
@@ -28,6 +32,36 @@ static bool is_same(const char *a, const char *b)
 	return a && b && !strcmp(a, b);
 }
 
+/* Killed, and the kernel is still closing what it had open: its locks too. */
+static bool is_dying(pid_t pid)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[64], line[512], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		return true;
+	state = strrchr(line, ')');
+	return state && state[1] && (state[2] == 'Z' || state[2] == 'X');
+}
+
+/* The same as mafs_volume_find(), but a dying daemon is waited for. */
+static int find_settled(const char *path, struct mafs_volume_ref *ret)
+{
+	const struct timespec wait = { .tv_nsec = 20000000 };
+	int r;
+
+	for (unsigned int i = 0; i < N_DYING_WAITS; i++) {
+		r = mafs_volume_find(path, ret, NULL);
+		if (r < 0 || !ret->pid || !is_dying(ret->pid))
+			return r;
+		mafs_volume_ref_done(ret);
+		nanosleep(&wait, NULL);
+	}
+	return mafs_volume_find(path, ret, NULL);
+}
+
 /*
  * Is @path the source or the mount point of a volume that lives? A dead one is
  * detached, wherever it was mounted.
@@ -37,7 +71,7 @@ static int check_volume(const char *path, struct mafs_fault *fault)
 	_cleanup_(ref_donep) struct mafs_volume_ref ref = { .n_fd = -1 };
 	int n;
 
-	if (mafs_volume_find(path, &ref, NULL) < 0)
+	if (find_settled(path, &ref) < 0)
 		return 0;
 	/* It may be found for a path somewhere below its mount. */
 	if (!is_same(ref.source, path) && !is_same(ref.mountpoint, path))
