@@ -83,8 +83,9 @@ def measure_cold_writes(results, options, disk, vol):
 
 
 def volume(work, options, name, more):
-    """A volume whose memory holds the hot file and a new one."""
-    megabytes = (to_bytes(options.size) >> 20) * 5 // 2
+    """A volume whose memory holds the hot file and a new one, with a quarter
+    of it, from where on writers wait for write-back, larger than that."""
+    megabytes = (to_bytes(options.size) >> 20) * 5
     return Volume(work.sub(name), memory=f"tmpfs:{megabytes}M", options=more)
 
 
