@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define RECORD_FIELDS_MAX 64
+#define RECORD_KEY_MAX 48 /* of a to z, 0 to 9 and _ */
 
 struct record {
 	struct record_field {

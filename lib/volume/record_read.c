@@ -96,6 +96,8 @@ static int unhex(char *text)
 	size_t len = strlen(text) / 2;
 	unsigned int byte;
 
+	if (text[strspn(text, "0123456789abcdef")] || text[2 * len])
+		return -EUCLEAN;
 	for (size_t i = 0; i < len; i++) {
 		if (sscanf(text + 2 * i, "%2x", &byte) != 1 || !byte)
 			return -EUCLEAN;
@@ -105,17 +107,34 @@ static int unhex(char *text)
 	return 0;
 }
 
+static bool ends_in_hex(const char *key, size_t len)
+{
+	size_t suffix_len = strlen(HEX_SUFFIX);
+
+	return len > suffix_len && !strcmp(key + len - suffix_len, HEX_SUFFIX);
+}
+
+/* One that the writer would write as it is. */
+static bool is_key(const char *key, size_t len)
+{
+	return len > 0 && len <= RECORD_KEY_MAX && *key >= 'a' && *key <= 'z' &&
+	       strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == len &&
+	       !ends_in_hex(key, len);
+}
+
 /* Return: 0; @key is changed. */
 static int add_field(struct record *record, char *key, char *value)
 {
-	size_t key_len = strlen(key), suffix_len = strlen(HEX_SUFFIX);
+	size_t len = strlen(key);
 	int r = 0;
 
-	if (key_len > suffix_len &&
-	    !strcmp(key + key_len - suffix_len, HEX_SUFFIX)) {
-		key[key_len - suffix_len] = '\0';
+	if (ends_in_hex(key, len)) {
+		len -= strlen(HEX_SUFFIX);
+		key[len] = '\0';
 		r = unhex(value);
 	}
+	if (r == 0 && !is_key(key, len))
+		r = -EUCLEAN;
 	return r < 0 ? r : record_set(record, key, value);
 }
 

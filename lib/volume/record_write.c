@@ -36,7 +36,7 @@ static size_t text_char_len(const unsigned char *s)
 	if (code < 0xa0 || (len == 3 && code < 0x800) ||
 	    (len == 4 && code < 0x10000) || code > 0x10ffff ||
 	    (code >= 0xd800 && code < 0xe000) || (code & 0xfffe) == 0xfffe ||
-	    code == 0xfeff)
+	    code == 0x2028 || code == 0x2029 || code == 0xfeff)
 		return 0;
 	return len;
 }

@@ -95,6 +95,7 @@ static const char *const values[] = {
 	"\xed\xa0\x80",
 	"\xc0\xaf",
 	"\xef\xbb\xbf",
+	"a line\xe2\x80\xa8 of YAML's",
 	"cut\xe4\xbd",
 };
 
@@ -156,6 +157,12 @@ static void test_file_that_is_no_flat_mapping_is_refused(void **state)
 		"? [a]\n: b\n",
 		"a_hex: zz",
 		"a_hex: '00'",
+		"a_hex: '616'",
+		"a_hex: '6- '",
+		"a_hex_hex: '61'",
+		"'': b",
+		"'a: b': c",
+		"\"a\\nb\": c",
 	};
 	struct fixture *f = *state;
 
