@@ -67,13 +67,9 @@ static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 		mafsd_queue_remove(d, file);
 		return 0;
 	}
-	if (!file->writing_logged) {
-		r = mafsd_journal_id(d, MAFS_OMF_WRITING, file->id);
-		if (r < 0)
-			return r;
-		file->writing_logged = true;
-	}
-	file->state = MAFSD_WRITING;
+	r = mafsd_hot_writing(d, file);
+	if (r < 0)
+		return r;
 	file->wb_busy = true;
 	if (file->mapped_writer) {
 		file->dirty_whole = true;

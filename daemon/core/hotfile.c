@@ -234,6 +234,19 @@ int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode)
 	return 0;
 }
 
+int mafsd_hot_writing(struct mafsd *d, struct mafsd_file *file)
+{
+	int r = 0;
+
+	if (!file->writing_logged)
+		r = mafsd_journal_id(d, MAFS_OMF_WRITING, file->id);
+	if (r < 0)
+		return r;
+	file->writing_logged = true;
+	file->state = MAFSD_WRITING;
+	return 0;
+}
+
 int mafsd_hot_drop(struct mafsd *d, struct mafsd_inode *inode)
 {
 	struct mafsd_file *file = inode->file;

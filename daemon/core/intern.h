@@ -148,6 +148,9 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 		   const struct stat *st);
 /* Logged dirty before the first byte changes. Context: inode->lock held. */
 int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode);
+/* Logged `writing` before N's file changes: memory wins after a crash.
+ * Context: inode->lock held, dirty. */
+int mafsd_hot_writing(struct mafsd *d, struct mafsd_file *file);
 /* The `map` entry as it stands now. Context: inode->lock held. */
 int mafsd_hot_log_map(struct mafsd *d, struct mafsd_inode *inode,
 		      uint32_t flags);

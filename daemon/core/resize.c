@@ -195,7 +195,8 @@ static int zero_memory(struct mafsd *d, struct mafsd_file *file,
 }
 
 /* Blocks for later writes are N's to promise: they are allocated there, also
- * beyond its present end, and the memory file only grows. */
+ * beyond its present end, and the memory file only grows. N is then not what
+ * the log says, hence `writing`: memory wins. */
 static int fallocate_memory(struct mafsd *d, struct mafsd_inode *inode,
 			    int mode, uint64_t offset, uint64_t len)
 {
@@ -220,6 +221,9 @@ static int fallocate_memory(struct mafsd *d, struct mafsd_inode *inode,
 			return r;
 	}
 	if (!(mode & FALLOC_FL_PUNCH_HOLE)) {
+		r = mafsd_hot_writing(d, file);
+		if (r < 0)
+			return r;
 		r = fallocate_n(d, file, FALLOC_FL_KEEP_SIZE, offset, len);
 		if (r < 0)
 			return r;

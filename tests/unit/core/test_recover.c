@@ -102,6 +102,19 @@ static void do_link(struct core *c)
 	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
 }
 
+/* N's file gets blocks, and so another mtime. */
+static void do_allocate(struct core *c)
+{
+	struct mafsd_open *open =
+		core_open(c, core_lookup(c, "f"), O_RDWR | O_TRUNC);
+
+	core_write_text(c, open, "allocated");
+	must_be(mafsd_fallocate(c->d, &t_root, open, FALLOC_FL_KEEP_SIZE, 0,
+				MIB, true),
+		0);
+	core_write(c, open, "A", 1, 0);
+}
+
 /* Killed between the intent and the unlink. */
 static void do_intend(struct core *c)
 {
@@ -270,6 +283,19 @@ static void test_rewritten_file_comes_back_without_conflict(void **state)
 	core_stop(c);
 	assert_true(n_holds(c, "f", "rewritten"));
 	assert_false(n_exists(c, "f.mafs-conflict-1"));
+}
+
+static void test_allocated_file_comes_back_without_conflict(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	core_killed(c, do_allocate);
+	core_start(c);
+	recover(c);
+	assert_int_equal(c->d->n_conflicts, 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "Allocated"));
 }
 
 static void test_renamed_file_comes_back(void **state)
@@ -562,6 +588,7 @@ int main(void)
 		CORE_TEST(test_dirty_files_come_back_that_nobody_asks_for),
 		CORE_TEST(test_killed_twice_it_still_comes_back),
 		CORE_TEST(test_rewritten_file_comes_back_without_conflict),
+		CORE_TEST(test_allocated_file_comes_back_without_conflict),
 		CORE_TEST(test_renamed_file_comes_back),
 		CORE_TEST(test_file_renamed_while_away_comes_back),
 		CORE_TEST(test_replaced_file_is_gone_and_the_new_one_is_back),
