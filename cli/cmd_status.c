@@ -47,6 +47,7 @@ static void print_events(const json_t *status)
 		{ "n_recovered", "recovered" },
 		{ "n_conflicts", "conflict copies" },
 		{ "n_lost_found", "in lost+found" },
+		{ "n_given_back", "given back what they replaced" },
 	};
 	const char *before = "  since    ";
 
@@ -79,6 +80,28 @@ static void print_troubles(const json_t *status)
 		       mafs_client_count(trouble, "n_attempts"),
 		       age_text(mafs_client_count(trouble, "age_ms"), age));
 	}
+}
+
+/* What the last power cut took. */
+static void print_pending(const json_t *status)
+{
+	const json_t *pending = json_object_get(status, "pending");
+	const json_t *paths = json_object_get(pending, "paths");
+	uint64_t n = mafs_client_count(pending, "n");
+
+	if (json_is_true(json_object_get(pending, "scanning")))
+		printf("  LOOKING  for files that were never written back, %" PRIu64
+		       " seen\n",
+		       mafs_client_count(pending, "n_seen"));
+	if (n == 0)
+		return;
+	printf("  LOST     %" PRIu64 " file%s not written back before the "
+	       "machine went down: %s%s\n"
+	       "           listed in %s/.mafs/pending; remove that when it is "
+	       "settled\n",
+	       n, n == 1 ? " was" : "s were",
+	       json_string_value(json_array_get(paths, 0)),
+	       n > 1 ? ", ..." : "", mafs_client_text(status, "source"));
 }
 
 static bool is_true(const json_t *status, const char *key)
@@ -136,6 +159,7 @@ static void print_alive(const json_t *status)
 		printf(", the oldest for %s", age_text(oldest_ms, age));
 	puts("");
 	print_events(status);
+	print_pending(status);
 	print_troubles(status);
 }
 

@@ -39,6 +39,8 @@ int mafsd_route_find(const char *method, const char *url,
 
 /* A string whose bytes may be no UTF-8; those become U+FFFD. */
 json_t *mafsd_bytes_to_json(const char *bytes);
+json_t *mafsd_pending_to_json(const struct mafsd_status *status,
+			      char *const *paths, size_t n_paths, size_t n);
 json_t *mafsd_status_to_json(const struct mafsd_status *status,
 			     const struct mafsd_trouble *troubles,
 			     size_t n_troubles);

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define MAFSD_PATH_MAX 4096
+/* Paths in the answer to status; all are in the list on N. */
+#define MAFSD_PENDING_MAX 100
 
 /*
  * The path of ?path=, else of the body; copied to @ret without slashes at its
@@ -58,20 +60,39 @@ static int or_no_memory(json_t *made, json_t **ret)
 	return 0;
 }
 
+static json_t *pending_to_json(struct mafsd *d,
+			       const struct mafsd_status *status)
+{
+	char *paths[MAFSD_PENDING_MAX] = { 0 };
+	size_t n = mafsd_pending_list(d, paths, MAFSD_PENDING_MAX);
+	json_t *json;
+
+	json = mafsd_pending_to_json(
+		status, paths, n < MAFSD_PENDING_MAX ? n : MAFSD_PENDING_MAX,
+		n);
+	for (size_t i = 0; i < MAFSD_PENDING_MAX; i++)
+		free(paths[i]);
+	return json;
+}
+
 static int serve_status(struct mafsd *d, const struct mafsd_request *request,
 			json_t **ret, struct mafs_fault *fault)
 {
 	_cleanup_free_ struct mafsd_trouble *troubles = NULL;
 	struct mafsd_status status = { 0 };
 	size_t n_troubles = 0;
+	json_t *json;
 	int r;
 
 	mafsd_status(d, &status);
 	r = mafsd_troubles(d, &troubles, &n_troubles);
 	if (r < 0)
 		return r;
-	return or_no_memory(mafsd_status_to_json(&status, troubles, n_troubles),
-			    ret);
+	json = mafsd_status_to_json(&status, troubles, n_troubles);
+	if (json && json_object_set_new(json, "pending",
+					pending_to_json(d, &status)) < 0)
+		json_decref(take_ptr(json));
+	return or_no_memory(json, ret);
 }
 
 static int serve_sync(struct mafsd *d, const struct mafsd_request *request,

@@ -159,6 +159,7 @@ static int set_counts(json_t *object, const struct mafsd_status *status)
 	failed |= set_int(object, "n_recovered", status->n_recovered);
 	failed |= set_int(object, "n_conflicts", status->n_conflicts);
 	failed |= set_int(object, "n_lost_found", status->n_lost_found);
+	failed |= set_int(object, "n_given_back", status->n_given_back);
 	return failed;
 }
 
@@ -172,6 +173,27 @@ static int set_features(json_t *object, const struct mafsd_status *status)
 	failed |= set_bool(object, "fs_id_weak", status->fs_id_weak);
 	failed |= set_bool(object, "read_only", status->read_only);
 	return failed;
+}
+
+/* Files that a power cut took the bytes of. */
+json_t *mafsd_pending_to_json(const struct mafsd_status *status,
+			      char *const *paths, size_t n_paths, size_t n)
+{
+	json_t *object = json_object(), *array = json_array();
+	int failed = 0;
+
+	for (size_t i = 0; i < n_paths; i++)
+		failed |= json_array_append_new(array,
+						mafsd_bytes_to_json(paths[i]));
+	failed |= set_bool(object, "scanning", status->pending_scanning);
+	failed |= set_int(object, "n_seen", status->n_pending_seen);
+	failed |= set_int(object, "n", n);
+	failed |= json_object_set_new(object, "paths", array);
+	if (failed) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 json_t *mafsd_status_to_json(const struct mafsd_status *status,

@@ -86,6 +86,9 @@ struct mafsd_status {
 	uint64_t n_recovered; /* dirty files found again at start */
 	uint64_t n_conflicts;
 	uint64_t n_lost_found;
+	uint64_t n_given_back; /* names, after a power cut */
+	uint64_t n_pending_seen; /* files looked at for the list */
+	bool pending_scanning;
 	uint64_t uptime_ms;
 	bool passthrough; /* the kernel serves files itself */
 	bool io_uring;
@@ -112,6 +115,15 @@ struct mafsd_trouble {
 
 /* *ret: array owned by the caller (free()). Return: 0, -ENOMEM. */
 int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n);
+
+/**
+ * mafsd_pending_list() - files that a power cut took the bytes of
+ * @ret: the first @n_max paths, each to be freed; below the root, with octal
+ *	escapes as in /proc/self/mountinfo
+ *
+ * Return: how many there are.
+ */
+size_t mafsd_pending_list(struct mafsd *d, char **ret, size_t n_max);
 
 /**
  * mafsd_sync() - write back everything that is dirty now, durably

@@ -37,6 +37,8 @@ int mafsd_stat_n(struct mafsd *d, struct mafsd_inode *inode, struct stat *ret)
 		return fd;
 	if (fstat(fd, ret) < 0)
 		r = -errno;
+	else
+		mafsd_hide_own_links(inode, ret);
 	mafsd_path_put(d, inode);
 	return r;
 }

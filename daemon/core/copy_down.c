@@ -4,11 +4,15 @@
  * size and times are set (seal), and after a flush the file is clean (end).
  *
  * Order on N and in the log: `writing`; data and zeros in place; where N is to
- * be cut a flush; size; times; flush; `clean`. From `writing` to `clean`
+ * be cut a flush; size; times; data settled, marks for a power cut taken back
+ * (unmark); flush; `clean`. From `writing` to `clean`
  * memory wins after a crash. A write that comes in between raises file->gen:
  * the file then stays dirty, and what was taken and failed is given back.
  */
 #include "copy_down.h"
+#include "replaced.h"
+
+#include <sys/xattr.h>
 
 #define CHUNK (1U << 20)
 #define BACKOFF_MAX_MS 30000
@@ -27,6 +31,8 @@ static void take_dirty(struct mafsd *d, struct mafsd_file *file,
 	copy->gen = file->gen;
 	copy->n_priv_changes = file->inode->n_priv_changes;
 	copy->id = file->id;
+	copy->pending = file->pending;
+	copy->replaced = take_ptr(file->replaced);
 }
 
 static void give_back(struct mafsd *d, struct mafsd_file *file,
@@ -248,6 +254,17 @@ int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 	return d->tier->set_times(copy->n_fd, times);
 }
 
+/* ---- unmark ---- */
+
+void mafsd_copy_unmark(struct mafsd *d, struct mafsd_copy *copy)
+{
+	if (copy->pending) {
+		fremovexattr(copy->n_fd, mafsd_pending_xattr(d));
+		copy->pending = false;
+	}
+	mafsd_replaced_release(d, take_ptr(copy->replaced));
+}
+
 /* ---- end ---- */
 
 static void become_clean(struct mafsd *d, struct mafsd_file *file,
@@ -294,6 +311,7 @@ static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 
 	file->wb_busy = false;
 	file->wb_reserved = 0;
+	file->pending &= copy->pending;
 	if (copy->n_fd >= 0 && d->tier->stat(copy->n_fd, &st) == 0)
 		mafsd_dirty_on_n(d, file, &st);
 	pthread_cond_broadcast(&file->wb_done);
@@ -340,6 +358,7 @@ int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
 		   bool flushed)
 {
 	struct mafsd_inode *inode = copy->inode;
+	struct mafsd_replaced *awaited;
 	bool gone;
 
 	if (copy->mem_pinned)
@@ -349,8 +368,12 @@ int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
 	pthread_mutex_lock(&inode->lock);
 	gone = flushed && is_gone(inode->file, error);
 	end_locked(d, copy, error, flushed);
+	if (mafsd_is_dirty(inode->file) && !inode->file->unlinked)
+		mafsd_replaced_push(inode->file, take_ptr(copy->replaced));
+	awaited = take_ptr(copy->replaced);
 	mafsd_file_put(d, inode);
 	pthread_mutex_unlock(&inode->lock);
+	mafsd_replaced_release(d, awaited);
 	mafs_closep(&copy->n_fd);
 	mafs_ranges_done(&copy->ranges);
 	mafsd_inode_unref(d, inode);

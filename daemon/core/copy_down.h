@@ -24,6 +24,8 @@ struct mafsd_copy {
 	struct mafsd_capability capability;
 	uint32_t n_priv_changes;
 	bool cuts; /* N's file becomes shorter: flush before */
+	bool pending; /* N's file says that it was never written */
+	struct mafsd_replaced *replaced; /* links that await these bytes */
 	int error;
 };
 
@@ -34,6 +36,13 @@ int mafsd_copy_begin(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 		     bool nameless, struct mafsd_copy *ret);
 int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy);
 int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy);
+/* Is something on N to be taken back once the bytes are below? */
+static inline bool mafsd_copy_is_marked(const struct mafsd_copy *copy)
+{
+	return copy->pending || copy->replaced;
+}
+/* Takes it back. Context: the bytes are settled or flushed. */
+void mafsd_copy_unmark(struct mafsd *d, struct mafsd_copy *copy);
 /* @flushed: a flush after the last store returned 0.
  * Return: @error; 0 when the file was removed meanwhile. */
 int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,

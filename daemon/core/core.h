@@ -83,6 +83,7 @@ enum mafsd_state {
 };
 
 struct mafsd_inode;
+struct mafsd_replaced;
 
 /**
  * struct mafsd_file - the data side of a regular file that is open or hot
@@ -121,6 +122,8 @@ struct mafsd_file {
 	bool refs_inode; /* being hot holds a reference */
 	struct mafs_fingerprint fingerprint; /* of N */
 	struct timespec shown_ctime; /* zero: N's is shown */
+	bool pending; /* N's file says that it was never written */
+	struct mafsd_replaced *replaced; /* links that await our bytes */
 
 	/* N's descriptor for copies (slots.lock) */
 	struct mafsd_slot n_slot;
@@ -178,6 +181,7 @@ struct mafsd_inode {
 	uint32_t k_seen; /* lock: of the page cache's content */
 	uint32_t n_priv_changes; /* lock */
 	bool no_priv; /* lock: no setuid, setgid, capability to strip */
+	unsigned int n_own_links; /* atomic: in N/.mafs, not to be shown */
 
 	uint64_t hash;
 	uint64_t ino;
@@ -228,6 +232,16 @@ struct mafsd_space {
 	struct statvfs cached; /* for statfs when N hangs */
 };
 
+/**
+ * struct mafsd_pending - the look for files that were never written back
+ */
+struct mafsd_pending {
+	pthread_t thread;
+	bool running;
+	atomic_bool scanning, stop;
+	atomic_uint_fast64_t n_seen, n_listed; /* files */
+};
+
 struct mafsd_pool;
 
 struct mafsd_options {
@@ -252,6 +266,9 @@ struct mafsd {
 	bool root; /* may act as others */
 	bool pass_m, pass_n; /* set when the kernel said so */
 	bool n_overlay;
+	int replaced_fd; /* N/.mafs/replaced; -1: read-only */
+	atomic_uint_fast64_t replaced_seq; /* the last one given */
+	struct mafsd_replaced *replaced_left; /* journal.lock */
 	bool names_by_log; /* N's fsync of a file carries its name */
 	size_t batch_max; /* files in one round of write-back */
 	struct mafs_uuid fs_id;
@@ -282,12 +299,14 @@ struct mafsd {
 	atomic_bool recover_stop;
 	pthread_t recover_thread;
 	bool recover_running;
+	bool lost_memory; /* the last session's went with the machine */
+	struct mafsd_pending pending;
 
 	atomic_uint_fast64_t dirty_bytes;
 	atomic_uint_fast64_t n_hot, n_dirty, n_open;
 	atomic_uint_fast64_t n_spilled, n_evicted, n_promoted;
 	atomic_uint_fast64_t n_written_back, n_recovered;
-	atomic_uint_fast64_t n_conflicts, n_lost_found;
+	atomic_uint_fast64_t n_conflicts, n_lost_found, n_given_back;
 	atomic_uint_fast64_t upcalls[MAFSD_N_UPCALLS];
 	bool io_uring;
 	int64_t started_ms;

@@ -9,7 +9,7 @@
  *	drop	log `drop`, memory file removed
  * A memory file without a `map` is an orphan, removed at the next start.
  */
-#include "intern.h"
+#include "replaced.h"
 
 #include <string.h>
 #include <time.h>
@@ -190,6 +190,8 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 	struct mafsd_file *file = inode->file;
 	int r;
 
+	if (st->st_size == 0)
+		mafsd_pending_set(d, inode);
 	mafs_fingerprint_of(st, &file->fingerprint);
 	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
 	r = create_memory(d, inode);
@@ -402,6 +404,8 @@ int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 	/* After a crash a dirty file is dirty in whole. */
 	file->dirty_whole = true;
 	file->n_valid = 0;
+	file->pending = true; /* perhaps */
+	mafsd_replaced_push(file, mafsd_replaced_claim(d, inode));
 	mafsd_dirty_on_n(d, file, st);
 	become_dirty(d, file);
 	if (hot.state == MAFS_HOT_WRITING) {

@@ -83,6 +83,12 @@ int mafsd_stat_n(struct mafsd *d, struct mafsd_inode *inode, struct stat *ret);
  * of its bytes: a clean copy stays valid. Context: inode->lock held. */
 void mafsd_attr_touched(struct mafsd *d, struct mafsd_inode *inode);
 
+static inline void mafsd_hide_own_links(const struct mafsd_inode *inode,
+					struct stat *st)
+{
+	st->st_nlink -= __atomic_load_n(&inode->n_own_links, __ATOMIC_RELAXED);
+}
+
 /* ---- make.c ---- */
 
 /* mknod of a regular file: one lookup, or -EEXIST. */
@@ -177,6 +183,18 @@ static inline bool mafsd_in_memory(const struct mafsd_file *file)
 {
 	return file->state != MAFSD_COLD;
 }
+
+/* ---- pending.c: whose bytes were never down; inode->lock held ---- */
+
+void mafsd_pending_set(struct mafsd *d, struct mafsd_inode *inode);
+void mafsd_pending_clear(struct mafsd *d, struct mafsd_inode *inode);
+const char *mafsd_pending_xattr(const struct mafsd *d);
+
+/* ---- pending_scan.c ---- */
+
+/* Looks for them, when the last session's memory is lost. */
+int mafsd_pending_start(struct mafsd *d);
+void mafsd_pending_stop(struct mafsd *d);
 
 /* ---- dirty.c: which bytes are dirty; under inode->lock ---- */
 
@@ -275,6 +293,13 @@ void mafsd_act_as_owner(struct mafsd *d, const struct stat *st);
 /* N changed while the volume was not mounted: the memory copy is to be kept
  * beside it. Takes @hot's map over. */
 int mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot);
+/* A hint's directory, proven to lie beneath N; the caller closes it. */
+int mafsd_hinted_directory(struct mafsd *d, const struct mafs_hint *hint);
+/* N/.mafs/lost+found, made when it is missing; the caller closes it. */
+int mafsd_lost_found(struct mafsd *d);
+/* NAME.mafs-conflict-SEQ, the name shortened where it would not fit. */
+void mafsd_conflict_name(const char *name, uint64_t seq,
+			 char ret[static MAFS_NAME_MAX + 1]);
 /* Frees clean copies of an earlier daemon that nobody has met.
  * Return: how many. */
 size_t mafsd_recover_drop_unmet(struct mafsd *d);

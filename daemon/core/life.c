@@ -9,6 +9,7 @@
  */
 #include "intern.h"
 #include "orphans.h"
+#include "replaced.h"
 
 #include <linux/capability.h>
 #include <linux/magic.h>
@@ -145,12 +146,14 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 		if (r < 0 && r != -ENOENT)
 			return r;
 		recover = r == 0;
-	} else if (d->volume->previous.number > 0 && d->volume->previous.open) {
-		mafs_warning("%s was not unmounted before the machine went "
-			     "down; what was not written back or fsynced is "
-			     "lost",
-			     d->options.source);
 	}
+	d->lost_memory = !recover && d->volume->previous.number > 0 &&
+			 d->volume->previous.open;
+	if (d->lost_memory)
+		mafs_warning("%s was not unmounted before the machine went "
+			     "down; what was neither written back nor fsynced "
+			     "is lost, and will be listed in mafs status",
+			     d->options.source);
 	if (recover && d->options.read_only)
 		return mafs_fault_set(fault, -EROFS,
 				      "%s has bytes in memory that an earlier "
@@ -177,7 +180,9 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 		return r;
 	d->memory_size_bytes = usage.size_bytes;
 	d->dirty_max_bytes = usage.size_bytes / 4;
-	return recover ? mafsd_orphans_remove(d) : 0;
+	r = recover ? mafsd_orphans_remove(d) : 0;
+	return r < 0 || d->options.read_only ? r :
+					       mafsd_replaced_begin(d, recover);
 }
 
 /* ---- start ---- */
@@ -217,6 +222,7 @@ int mafsd_start(const struct mafsd_options *options, struct mafsd **ret,
 		return -ENOMEM;
 	d->options = *options;
 	d->n_fd = -1;
+	d->replaced_fd = -1;
 	d->tier = &mafs_tier_disk;
 	d->started_ms = mafsd_now_ms();
 	init_locks(d);
@@ -299,6 +305,8 @@ int mafsd_run(struct mafsd *d, struct mafs_fault *fault)
 		r = mafsd_write_back_start(d);
 	if (r == 0)
 		r = mafsd_recover_start(d);
+	if (r == 0)
+		r = mafsd_pending_start(d);
 	if (r < 0)
 		mafs_fault_set(fault, r, "threads: %s", strerror(-r));
 	return r;
@@ -328,8 +336,11 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 {
 	int r, recovered;
 
+	mafsd_pending_stop(d);
 	mafsd_recover_stop(d);
 	recovered = mafsd_recover_all(d);
+	if (recovered == 0)
+		mafsd_replaced_forget_left(d);
 	r = write_all_back(d, fault);
 	mafsd_write_back_stop(d);
 	if (d->pool)
@@ -356,14 +367,17 @@ void mafsd_free(struct mafsd *d)
 	if (!d)
 		return;
 	mafsd_write_back_stop(d);
+	mafsd_pending_stop(d);
 	mafsd_recover_stop(d);
 	if (d->pool)
 		mafsd_pool_stop(d);
 	mafsd_table_done(d);
+	mafsd_replaced_done(take_ptr(d->replaced_left));
 	mafsd_slots_done(&d->slots);
 	mafsd_journal_close(d);
 	if (d->memory)
 		d->memory->ops->free(d->memory);
+	mafs_closep(&d->replaced_fd);
 	mafs_closep(&d->n_fd);
 	if (d->volume)
 		mafs_volume_close(d->volume);

@@ -62,6 +62,7 @@ int mafsd_child(struct mafsd *d, struct mafsd_inode *parent, const char *name,
 	r = mafsd_inode_of(d, fd, ret_st, as_ref, &inode);
 	if (r < 0)
 		return r;
+	mafsd_hide_own_links(inode, ret_st);
 	*ret = inode;
 	if (inode->nodeid == MAFSD_ROOT_ID)
 		return 0;

@@ -9,7 +9,7 @@
  * file no more. A home is made by copy, flush, log `conflict`, `drop`: killed
  * before `drop`, it is made again under another name, never lost.
  */
-#include "intern.h"
+#include "replaced.h"
 
 #include <mafs/locate.h>
 
@@ -128,9 +128,8 @@ static int copy_memory(struct mafsd *d, struct mafs_memory_file *mem, int fd)
 	return d->tier->flush(fd, false);
 }
 
-/* NAME.mafs-conflict-SEQ, the name shortened where it would not fit. */
-static void conflict_name(const char *name, uint64_t seq,
-			  char ret[static MAFS_NAME_MAX + 1])
+void mafsd_conflict_name(const char *name, uint64_t seq,
+			 char ret[static MAFS_NAME_MAX + 1])
 {
 	char suffix[48];
 	int len = snprintf(suffix, sizeof(suffix), ".mafs-conflict-%llu",
@@ -151,7 +150,7 @@ static int create_home(int dirfd, const char *name, bool exact,
 		if (i == 0)
 			snprintf(ret, MAFS_NAME_MAX + 1, "%s", name);
 		else
-			conflict_name(name, i, ret);
+			mafsd_conflict_name(name, i, ret);
 		fd = openat(dirfd, ret,
 			    O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
 			    0600);
@@ -183,27 +182,41 @@ static bool lies_beneath(struct mafsd *d, int fd)
 	return false;
 }
 
-/* The directory it was in, proven to lie beneath N; else lost+found. */
-static int home_directory(struct mafsd *d, const struct mafs_hot *hot,
-			  bool *ret_lost)
+int mafsd_hinted_directory(struct mafsd *d, const struct mafs_hint *hint)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 
-	*ret_lost = false;
-	if (d->root && d->handles && hot->hint.parent.length > 0) {
-		fd = mafs_handle_open(d->n_fd, &hot->hint.parent,
-				      O_RDONLY | O_DIRECTORY);
-		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 &&
-		    lies_beneath(d, fd))
-			return take_fd(fd);
-	}
-	*ret_lost = true;
+	if (!d->root || !d->handles || hint->parent.length == 0)
+		return -EOPNOTSUPP;
+	fd = mafs_handle_open(d->n_fd, &hint->parent, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0 || !lies_beneath(d, fd))
+		return -ESTALE;
+	return take_fd(fd);
+}
+
+int mafsd_lost_found(struct mafsd *d)
+{
+	int fd;
+
 	if (mkdirat(d->volume->dot_fd, "lost+found", 0700) < 0 &&
 	    errno != EEXIST)
 		return -errno;
-	return openat(d->volume->dot_fd, "lost+found",
-		      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(d->volume->dot_fd, "lost+found",
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The directory it was in; else lost+found. */
+static int home_directory(struct mafsd *d, const struct mafs_hot *hot,
+			  bool *ret_lost)
+{
+	int fd = mafsd_hinted_directory(d, &hot->hint);
+
+	*ret_lost = fd < 0;
+	return *ret_lost ? mafsd_lost_found(d) : fd;
 }
 
 /* A conflict copy is the owner's, as the file beside it is. */
@@ -382,6 +395,8 @@ static void *recover_main(void *argument)
 	r = mafsd_recover_all(d);
 	if (r < 0)
 		mafs_error("recovery: %s", strerror(-r));
+	else
+		mafsd_replaced_forget_left(d);
 	return NULL;
 }
 

@@ -9,6 +9,7 @@
  * so that the inode can be asked how many names it has left.
  */
 #include "names.h"
+#include "replaced.h"
 
 #include <string.h>
 
@@ -73,6 +74,7 @@ static int prepare_file(struct mafsd *d, struct mafsd_victim *victim)
 		return 0;
 	if (fstat(victim->fd, &st) < 0)
 		return -errno;
+	mafsd_hide_own_links(victim->inode, &st);
 	if (st.st_nlink != 1)
 		return 0;
 	r = pin_if_open(d, file, victim->fd);
@@ -124,8 +126,12 @@ static bool is_nameless(const struct mafsd_victim *victim)
 {
 	struct stat st;
 
-	return S_ISDIR(victim->inode->type) ||
-	       (fstat(victim->fd, &st) == 0 && st.st_nlink == 0);
+	if (S_ISDIR(victim->inode->type))
+		return true;
+	if (fstat(victim->fd, &st) < 0)
+		return false;
+	mafsd_hide_own_links(victim->inode, &st);
+	return st.st_nlink == 0;
 }
 
 /* No name is left. Context: inode->lock held. */
@@ -151,11 +157,14 @@ void mafsd_victim_finish(struct mafsd *d, struct mafsd_victim *victim,
 			 bool removed)
 {
 	struct mafsd_inode *inode = victim->inode;
+	struct mafsd_replaced *awaited = NULL;
 
 	if (!inode)
 		return;
 	pthread_mutex_lock(&inode->lock);
 	if (removed && is_nameless(victim)) {
+		if (inode->file)
+			awaited = take_ptr(inode->file->replaced);
 		lose_file(d, victim);
 	} else {
 		if (victim->intent && inode->file)
@@ -166,6 +175,7 @@ void mafsd_victim_finish(struct mafsd *d, struct mafsd_victim *victim,
 	/* Closes the descriptor, too, when no name is left. */
 	mafsd_path_put(d, inode);
 	pthread_mutex_unlock(&inode->lock);
+	mafsd_replaced_release(d, awaited);
 	mafsd_inode_unref(d, inode);
 	victim->inode = NULL;
 }

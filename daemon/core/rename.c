@@ -3,8 +3,13 @@
  * Rename, exchange. One renameat2() at N; what it replaces is a victim as in
  * unlink. Children of a directory name their parent, not a path, so a moved
  * directory needs no change below it.
+ *
+ * A name must not lead to bytes that a power cut would take: what a dirty file
+ * replaces is kept until its bytes are down (replaced.c), and where that cannot
+ * be, and for an exchange, they are written back before.
  */
 #include "names.h"
+#include "replaced.h"
 
 #include <string.h>
 
@@ -57,12 +62,23 @@ static int do_rename(const struct side *from, const struct side *to,
 	return 0;
 }
 
+/* ---- exchange ---- */
+
+static int bring_down(struct mafsd *d, struct mafsd_inode *inode)
+{
+	return inode ? mafsd_write_back(d, inode, true) : 0;
+}
+
 static int exchange(struct mafsd *d, struct side *from, struct side *to)
 {
 	int r;
 
 	meet(d, to);
-	r = do_rename(from, to, RENAME_EXCHANGE);
+	r = bring_down(d, from->inode);
+	if (r == 0)
+		r = bring_down(d, to->inode);
+	if (r == 0)
+		r = do_rename(from, to, RENAME_EXCHANGE);
 	if (r == 0) {
 		moved(d, from->inode, to);
 		moved(d, to->inode, from);
@@ -72,10 +88,113 @@ static int exchange(struct mafsd *d, struct side *from, struct side *to)
 	return r;
 }
 
+/* ---- replacing ---- */
+
+/* A dirty file cannot become clean while it is held.
+ * Return: NULL: it is not dirty. */
+static struct mafsd_file *hold_dirty(struct mafsd_inode *inode)
+{
+	struct mafsd_file *file;
+	mafs_guard(&inode->lock);
+
+	file = inode->file;
+	if (!file || !mafsd_is_dirty(file))
+		return NULL;
+	file->n_pins++;
+	file->n_stores++;
+	return file;
+}
+
+static bool exists(const struct side *side)
+{
+	struct stat st;
+
+	return fstatat(side->dirfd, side->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Return: 0; *ret is NULL when nothing is replaced, or no bytes are awaited. */
+static int keep_victim(struct mafsd *d, const struct side *from,
+		       const struct side *to, const struct mafsd_victim *victim,
+		       struct mafsd_replaced **ret)
+{
+	struct mafs_hint hint = { 0 };
+	int r = -EOPNOTSUPP;
+
+	if (!victim->inode && !exists(to))
+		return 0;
+	if (victim->inode) {
+		mafsd_inode_handle(to->dir, &hint.parent);
+		(void)snprintf(hint.name, sizeof(hint.name), "%s", to->name);
+		r = mafsd_replaced_keep(d, from->inode, victim->inode,
+					victim->fd, &hint, ret);
+	}
+	return r < 0 ? bring_down(d, from->inode) : 0;
+}
+
+static struct mafsd_replaced *take_awaited(struct mafsd_inode *victim)
+{
+	mafs_guard(&victim->lock);
+
+	return victim->file ? take_ptr(victim->file->replaced) : NULL;
+}
+
+/* It went on at N meanwhile. */
+static void settle_n(struct mafsd *d, struct mafsd_inode *inode)
+{
+	_cleanup_close_ int fd = mafsd_n_open(d, inode, O_RDONLY);
+
+	if (fd >= 0)
+		d->tier->settle(fd);
+}
+
+/* @list waits for @file's bytes. */
+static void let_go(struct mafsd *d, struct mafsd_file *file,
+		   struct mafsd_replaced *list)
+{
+	struct mafsd_inode *inode = file->inode;
+
+	pthread_mutex_lock(&inode->lock);
+	file->n_stores--;
+	if (list && mafsd_is_dirty(file)) {
+		mafsd_replaced_push(file, take_ptr(list));
+		file->gen++; /* not clean before they are gone */
+	}
+	pthread_mutex_unlock(&inode->lock);
+	if (list) {
+		settle_n(d, inode);
+		mafsd_replaced_release(d, list);
+	}
+	mafsd_file_unpin(d, inode);
+}
+
+/* What @to names, @from's bytes replace: kept until they are down. */
+static int rename_held(struct mafsd *d, struct side *from, struct side *to,
+		       const struct mafsd_victim *victim,
+		       struct mafsd_file *file, unsigned int flags)
+{
+	struct mafsd_replaced *kept = NULL;
+	int r;
+
+	r = keep_victim(d, from, to, victim, &kept);
+	if (r == 0)
+		r = do_rename(from, to, flags);
+	if (r < 0) {
+		mafsd_replaced_release(d, kept);
+		kept = NULL;
+	}
+	/* If the victim's bytes never came, what it had replaced waits for
+	 * ours. */
+	if (kept)
+		kept->next = take_awaited(victim->inode);
+	let_go(d, file, kept);
+	return r;
+}
+
 static int replace(struct mafsd *d, struct side *from, struct side *to,
 		   unsigned int flags)
 {
 	struct mafsd_victim victim = { 0 };
+	struct mafsd_file *held = NULL;
 	int r = 0;
 
 	if (!(flags & RENAME_NOREPLACE))
@@ -83,7 +202,11 @@ static int replace(struct mafsd *d, struct side *from, struct side *to,
 					 &victim);
 	if (r < 0)
 		return r;
-	r = do_rename(from, to, flags);
+	if (!(flags & RENAME_NOREPLACE) && from->inode &&
+	    victim.inode != from->inode)
+		held = hold_dirty(from->inode);
+	r = held ? rename_held(d, from, to, &victim, held, flags) :
+		   do_rename(from, to, flags);
 	if (r == 0) {
 		/* Two names of one file: rename(2) does nothing. */
 		bool same = victim.inode && victim.inode == from->inode;
@@ -110,6 +233,11 @@ static int rename_between(struct mafsd *d, struct side *from, struct side *to,
 	if (from->inode)
 		mafsd_inode_unref(d, from->inode);
 	return r;
+}
+
+bool mafsd_rename_may_wait(const struct mafsd *d, unsigned int flags)
+{
+	return (flags & RENAME_EXCHANGE) || !d->root || !d->handles;
 }
 
 int mafsd_rename(struct mafsd *d, uint64_t parent, const char *name,

@@ -10,6 +10,7 @@
  * most one inode of an identity is hashed.
  */
 #include "names.h"
+#include "replaced.h"
 
 #include <string.h>
 
@@ -41,6 +42,7 @@ static void forget_file(struct mafsd *d, struct mafsd_inode *inode)
 	file->n_open = file->n_pins = 0;
 	file->state = MAFSD_COLD;
 	file->wb_busy = file->refs_inode = false;
+	mafsd_replaced_done(take_ptr(file->replaced));
 }
 
 void mafsd_table_done(struct mafsd *d)

