@@ -392,6 +392,18 @@ static int fault_flush(int fd, bool data_only)
 	return r;
 }
 
+/* Names and xattrs are durable at once here, so what is settled is, too. */
+static int fault_settle(int fd)
+{
+	int r = begin_call(FAULT_TIER_FLUSH);
+
+	if (r == 0)
+		r = mafs_tier_disk.settle(fd);
+	if (r == 0)
+		note_flush(fd, false);
+	return r;
+}
+
 static int fault_flush_all(int fd)
 {
 	int r = begin_call(FAULT_TIER_FLUSH);
@@ -415,6 +427,7 @@ const struct mafs_tier_ops fault_tier = {
 	.zero = fault_zero,
 	.truncate = fault_truncate,
 	.set_times = fault_set_times,
+	.settle = fault_settle,
 	.flush = fault_flush,
 	.flush_all = fault_flush_all,
 	.stat = fault_stat,
