@@ -152,9 +152,10 @@ struct mafsd_file {
 	int64_t wb_first_failure_ms;
 	uint64_t wb_error_seq; /* raised by each error, for once per open */
 
-	/* queue.lock: the list of hot clean files or of dirty files */
+	/* queue_lock: the list of clean, dirty or taken files */
 	struct mafsd_file *queue_prev, *queue_next;
 	struct mafsd_queue *queue;
+	uint64_t n_syncs; /* begun when it became dirty, or the last's it met */
 };
 
 /**
@@ -288,7 +289,10 @@ struct mafsd {
 
 	pthread_mutex_t queue_lock;
 	struct mafsd_queue dirty_queue; /* queue_lock */
+	struct mafsd_queue taken_queue; /* queue_lock: dirty, in a round */
 	struct mafsd_queue clean_queue; /* queue_lock */
+	uint64_t n_syncs; /* queue_lock: begun so far */
+	pthread_mutex_t sync_lock; /* one sync at a time */
 	pthread_mutex_t wb_lock;
 	pthread_cond_t wb_wake; /* wakes the write-back thread (wb_lock) */
 	pthread_cond_t wb_round; /* a round of write-back ended (wb_lock) */

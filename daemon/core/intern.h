@@ -222,9 +222,16 @@ void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file);
 void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file);
 /* Oldest first, with an inode reference each; at most @n_max.
  * @due_by_ms: only dirty files due by then; INT64_MAX: all. */
-size_t mafsd_queue_take_dirty(struct mafsd *d, int64_t due_by_ms,
-			      struct mafsd_inode **ret, size_t n_max,
-			      int64_t *ret_next_due_ms);
+size_t mafsd_queue_take_due(struct mafsd *d, int64_t due_by_ms,
+			    struct mafsd_inode **ret, size_t n_max,
+			    int64_t *ret_next_due_ms);
+/* The number of a sync: it takes each file once that is dirty by now. One sync
+ * at a time. */
+uint64_t mafsd_queue_begin_sync(struct mafsd *d);
+/* @ret_in_hand: others have taken some of those and are still at it. */
+size_t mafsd_queue_take_for_sync(struct mafsd *d, uint64_t sync,
+				 struct mafsd_inode **ret, size_t n_max,
+				 bool *ret_in_hand);
 size_t mafsd_queue_take_clean(struct mafsd *d, struct mafsd_inode **ret,
 			      size_t n_max);
 void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,
@@ -271,7 +278,8 @@ int mafsd_copy_down(struct mafsd *d, struct mafsd_inode *inode);
 int mafsd_write_back_start(struct mafsd *d);
 void mafsd_write_back_stop(struct mafsd *d);
 void mafsd_write_back_kick(struct mafsd *d);
-/* All that is dirty now. Return: the first error. */
+/* All that is dirty now, each file once. Blocks; no locks held.
+ * Return: the first error. */
 int mafsd_write_back_all(struct mafsd *d);
 
 /* ---- io.c ---- */

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two queues of files: the dirty ones by when their write-back is due, the
- * clean ones in memory by their last use. A file is in one of them or none,
- * and file->queue says which.
+ * Three queues of files: the dirty ones by when their write-back is due, those
+ * of them that a round of write-back has taken, and the clean ones in memory by
+ * their last use. A file is in one of them or none, and file->queue says which.
  *
- * A dirty file that was taken for write-back is out of the list, but
- * file->queue still says dirty_queue, and it still counts in d->n_dirty: until
- * mafsd_queue_dirty() links it again, or mafsd_queue_clean() or
- * mafsd_queue_remove() says that it is dirty no more. So n_dirty is the number
- * of files whose queue is the dirty one.
+ * A file that was taken stays so until its write-back ends, whoever does it:
+ * mafsd_queue_dirty() puts it back, mafsd_queue_clean() and
+ * mafsd_queue_remove() say that it is dirty no more.
  *
  * Locks: table.lock (a reference is taken) nests within queue_lock.
  */
 #include "intern.h"
-
-static bool is_linked(const struct mafsd_file *file)
-{
-	return file->queue && (file->queue_prev || file->queue->first == file);
-}
 
 /* Puts @file behind @prev; NULL: to the front. */
 static void link_behind(struct mafsd_queue *queue, struct mafsd_file *prev,
@@ -33,27 +26,23 @@ static void link_behind(struct mafsd_queue *queue, struct mafsd_file *prev,
 	queue->n++;
 }
 
-/* Leaves file->queue as it is. */
 static void unlink_file(struct mafsd_file *file)
 {
 	struct mafsd_queue *queue = file->queue;
 	struct mafsd_file *prev = file->queue_prev, *next = file->queue_next;
 
-	if (!is_linked(file))
+	if (!queue)
 		return;
 	*(prev ? &prev->queue_next : &queue->first) = next;
 	*(next ? &next->queue_prev : &queue->last) = prev;
 	file->queue_prev = file->queue_next = NULL;
+	file->queue = NULL;
 	queue->n--;
 }
 
-/* Off its queue, and its count with it. */
-static void leave(struct mafsd *d, struct mafsd_file *file)
+static void count_dirty(struct mafsd *d)
 {
-	unlink_file(file);
-	if (file->queue == &d->dirty_queue)
-		d->n_dirty--;
-	file->queue = NULL;
+	d->n_dirty = d->dirty_queue.n + d->taken_queue.n;
 }
 
 /* The last one that is due no later. Nearly always that is the very last:
@@ -73,43 +62,78 @@ static struct mafsd_file *place_of(const struct mafsd_queue *queue,
 void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file, int64_t due_ms)
 {
 	mafs_guard(&d->queue_lock);
-	leave(d, file);
+	if (file->queue != &d->dirty_queue && file->queue != &d->taken_queue)
+		file->n_syncs = d->n_syncs;
+	unlink_file(file);
 	file->due_ms = due_ms;
 	link_behind(&d->dirty_queue, place_of(&d->dirty_queue, due_ms), file);
-	d->n_dirty++;
+	count_dirty(d);
 }
 
 /* Also for a file that is there already: it was used, and moves to the end. */
 void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file)
 {
 	mafs_guard(&d->queue_lock);
-	leave(d, file);
+	unlink_file(file);
 	link_behind(&d->clean_queue, d->clean_queue.last, file);
+	count_dirty(d);
 }
 
 void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file)
 {
 	mafs_guard(&d->queue_lock);
-	leave(d, file);
+	unlink_file(file);
+	count_dirty(d);
 }
 
-size_t mafsd_queue_take_dirty(struct mafsd *d, int64_t due_by_ms,
-			      struct mafsd_inode **ret, size_t n_max,
-			      int64_t *ret_next_due_ms)
+static struct mafsd_inode *take(struct mafsd *d, struct mafsd_file *file)
+{
+	unlink_file(file);
+	link_behind(&d->taken_queue, d->taken_queue.last, file);
+	return mafsd_inode_ref(d, file->inode);
+}
+
+size_t mafsd_queue_take_due(struct mafsd *d, int64_t due_by_ms,
+			    struct mafsd_inode **ret, size_t n_max,
+			    int64_t *ret_next_due_ms)
 {
 	struct mafsd_queue *queue = &d->dirty_queue;
 	struct mafsd_file *file;
 	size_t n = 0;
 
 	mafs_guard(&d->queue_lock);
-	while (n < n_max && (file = queue->first) &&
-	       file->due_ms <= due_by_ms) {
-		unlink_file(file);
-		ret[n++] = mafsd_inode_ref(d, file->inode);
+	while (n < n_max && (file = queue->first) && file->due_ms <= due_by_ms)
+		ret[n++] = take(d, file);
+	*ret_next_due_ms = queue->first ? queue->first->due_ms : INT64_MAX;
+	return n;
+}
+
+uint64_t mafsd_queue_begin_sync(struct mafsd *d)
+{
+	mafs_guard(&d->queue_lock);
+
+	return ++d->n_syncs;
+}
+
+size_t mafsd_queue_take_for_sync(struct mafsd *d, uint64_t sync,
+				 struct mafsd_inode **ret, size_t n_max,
+				 bool *ret_in_hand)
+{
+	struct mafsd_file *file, *next;
+	bool in_hand = false;
+	size_t n = 0;
+
+	mafs_guard(&d->queue_lock);
+	for (file = d->taken_queue.first; file; file = file->queue_next)
+		in_hand |= file->n_syncs < sync;
+	for (file = d->dirty_queue.first; file && n < n_max; file = next) {
+		next = file->queue_next;
+		if (file->n_syncs >= sync)
+			continue;
+		file->n_syncs = sync;
+		ret[n++] = take(d, file);
 	}
-	if (ret_next_due_ms)
-		*ret_next_due_ms = queue->first ? queue->first->due_ms :
-						  INT64_MAX;
+	*ret_in_hand = in_hand;
 	return n;
 }
 

@@ -148,59 +148,45 @@ int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
 	return first < 0 ? first : r;
 }
 
-/* One round. Return: files taken; *ret_next_ms: when the next is due. */
-static size_t round_of(struct mafsd *d, int64_t due_by_ms, bool wait,
-		       int64_t *ret_next_ms, int *ret_error)
+/* Writes back what was taken, and gives the references back. */
+static int round_of(struct mafsd *d, struct mafsd_inode **taken, size_t n,
+		    bool wait)
 {
-	_cleanup_free_ struct mafsd_inode **inodes =
-		calloc(d->batch_max, sizeof(*inodes));
-	size_t i, n;
+	size_t i;
 	int r;
 
-	if (!inodes)
-		return 0;
-	n = mafsd_queue_take_dirty(d, due_by_ms, inodes, d->batch_max,
-				   ret_next_ms);
-	if (n == 0)
-		return 0;
-	r = mafsd_write_back_batch(d, inodes, n, wait);
-	if (r < 0 && ret_error && *ret_error == 0)
-		*ret_error = r;
+	r = mafsd_write_back_batch(d, taken, n, wait);
 	for (i = 0; i < n; i++)
-		mafsd_inode_unref(d, inodes[i]);
-	return n;
+		mafsd_inode_unref(d, taken[i]);
+	return r;
 }
 
-static bool all_down(struct mafsd *d)
-{
-	return atomic_load(&d->n_dirty) == 0;
-}
-
-/* What was dirty at the call: files that are written on meanwhile come back
- * to the queue, so the rounds are bounded by what there was. */
+/* What others have in hand is waited for: when it failed there or was written
+ * to meanwhile, it comes back to the queue, and to us. */
 int mafsd_write_back_all(struct mafsd *d)
 {
-	uint64_t n_left = atomic_load(&d->n_dirty);
-	int64_t next;
+	const struct timespec wait = { .tv_nsec = 2000000 };
+	_cleanup_free_ struct mafsd_inode **taken =
+		calloc(d->batch_max, sizeof(struct mafsd_inode *));
+	int r, first = 0;
+	uint64_t sync;
+	bool in_hand;
 	size_t n;
-	int r = 0;
 
-	while (!all_down(d)) {
-		n = round_of(d, INT64_MAX, true, &next, &r);
-		if (n == 0) {
-			/* Others have them in hand: wait for their end. */
-			struct timespec wait = { .tv_nsec = 2000000 };
-
-			if (r < 0)
-				break;
+	if (!taken)
+		return -ENOMEM;
+	mafs_guard(&d->sync_lock);
+	sync = mafsd_queue_begin_sync(d);
+	do {
+		n = mafsd_queue_take_for_sync(d, sync, taken, d->batch_max,
+					      &in_hand);
+		r = n > 0 ? round_of(d, taken, n, true) : 0;
+		if (r < 0 && first == 0)
+			first = r;
+		if (n == 0 && in_hand)
 			nanosleep(&wait, NULL);
-			continue;
-		}
-		n_left = n_left > n ? n_left - n : 0;
-		if (n_left == 0)
-			break;
-	}
-	return r;
+	} while (n > 0 || in_hand);
+	return first;
 }
 
 /* ---- the thread ---- */
@@ -244,6 +230,23 @@ static bool is_stopping(struct mafsd *d)
 	return d->stopping;
 }
 
+/* One round of what is due. Return: files taken. */
+static size_t due_round(struct mafsd *d, int64_t due_by_ms,
+			int64_t *ret_next_ms, int *ret_error)
+{
+	_cleanup_free_ struct mafsd_inode **taken =
+		calloc(d->batch_max, sizeof(struct mafsd_inode *));
+	size_t n;
+
+	if (!taken)
+		return 0;
+	n = mafsd_queue_take_due(d, due_by_ms, taken, d->batch_max,
+				 ret_next_ms);
+	if (n > 0)
+		*ret_error = round_of(d, taken, n, false);
+	return n;
+}
+
 static void *write_back_main(void *argument)
 {
 	struct mafsd *d = argument;
@@ -259,7 +262,7 @@ static void *write_back_main(void *argument)
 		next = INT64_MAX;
 		r = 0;
 		/* What failed waits for its time also when it is urgent. */
-		while (round_of(d, due, false, &next, &r) > 0 && r == 0 &&
+		while (due_round(d, due, &next, &r) > 0 && r == 0 &&
 		       !is_stopping(d))
 			if (urgent && atomic_load(&d->dirty_bytes) <
 					      d->dirty_max_bytes / 2)

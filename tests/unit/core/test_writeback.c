@@ -779,6 +779,117 @@ static void test_unlink_during_write_back_frees_the_memory(void **state)
 	core_stop(c);
 }
 
+/* ---- sync, beside the write-back thread ---- */
+
+static atomic_bool go_on;
+
+static void hold_write(void *context)
+{
+	(void)context;
+	while (!go_on)
+		usleep(1000);
+}
+
+static bool is_in_write(void)
+{
+	mafs_guard(&tier.lock);
+
+	return !tier.in_write;
+}
+
+static void *sync_main(void *context)
+{
+	int *ret = context;
+
+	*ret = mafsd_sync(tier.d, NULL);
+	return NULL;
+}
+
+static bool sync_has_begun(struct core *c)
+{
+	mafs_guard(&c->d->queue_lock);
+
+	return c->d->n_syncs > 0;
+}
+
+/* The write-back thread is in the middle of "f" when a sync begins. */
+static pthread_t sync_beside_thread(struct core *c, int *ret)
+{
+	struct mafsd_open *open;
+	pthread_t thread;
+
+	c->options.writeback_after_ms = 0;
+	start(c);
+	go_on = false;
+	tier.in_write = hold_write;
+	open = core_create(c, "f", O_WRONLY, NULL);
+	core_write_text(c, open, "precious");
+	mafsd_release(c->d, open);
+	mafsd_write_back_kick(c->d);
+	while (!is_in_write())
+		usleep(1000);
+	must_be(pthread_create(&thread, NULL, sync_main, ret), 0);
+	while (!sync_has_begun(c))
+		usleep(1000);
+	return thread;
+}
+
+static void test_sync_waits_for_what_the_thread_has_in_hand(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *later;
+	pthread_t thread;
+	int r = 1, r_join;
+
+	thread = sync_beside_thread(c, &r);
+	later = core_create(c, "later", O_WRONLY, NULL);
+	core_write_text(c, later, "x");
+	usleep(50000);
+	r_join = pthread_tryjoin_np(thread, NULL);
+	go_on = true;
+	must_be(r_join, EBUSY);
+	pthread_join(thread, NULL);
+	must_be(r, 0);
+	must(n_holds(c, "f", "precious"));
+	mafsd_release(c->d, later);
+	core_stop(c);
+}
+
+static void test_sync_tells_what_failed_in_the_threads_hands(void **state)
+{
+	struct core *c = *state;
+	pthread_t thread;
+	int r = 1;
+
+	thread = sync_beside_thread(c, &r);
+	fail_next('F', -EIO, 2); /* there, and tried again by the sync */
+	go_on = true;
+	pthread_join(thread, NULL);
+	must_be(r, -EIO);
+	must_be(mafsd_sync(c->d, NULL), 0);
+	core_stop(c);
+}
+
+static void test_sync_ends_while_a_mapped_file_stays_dirty(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *reader, *writer;
+	uint64_t nodeid;
+
+	start(c);
+	n_write(c, "f", "0123456789");
+	nodeid = core_lookup(c, "f");
+	core_pull(c, "f");
+	reader = core_open(c, nodeid, O_RDONLY);
+	writer = core_open(c, nodeid, O_RDWR);
+	must_be(mafsd_sync(c->d, NULL), 0);
+	must_be(n_calls_of('W'), 1);
+	must_be(c->d->n_dirty, 1);
+	mafsd_release(c->d, writer);
+	mafsd_release(c->d, reader);
+	core_stop(c);
+}
+
 /* ---- memory full ---- */
 
 static void test_file_larger_than_memory_goes_on_at_disk(void **state)
@@ -883,6 +994,9 @@ int main(void)
 		CORE_TEST(
 			test_file_unlinked_before_its_write_back_opens_it_is_no_error),
 		CORE_TEST(test_unlink_during_write_back_frees_the_memory),
+		CORE_TEST(test_sync_waits_for_what_the_thread_has_in_hand),
+		CORE_TEST(test_sync_tells_what_failed_in_the_threads_hands),
+		CORE_TEST(test_sync_ends_while_a_mapped_file_stays_dirty),
 		CORE_TEST(test_file_larger_than_memory_goes_on_at_disk),
 		CORE_TEST(
 			test_unlinked_file_larger_than_memory_goes_on_at_disk),
