@@ -132,6 +132,8 @@ const struct mafs_command mafs_command_mount = {
 		"      memory=SPEC               as --memory\n"
 		"      writeback_after=SECONDS   write back so long after the "
 		"last close (5)\n"
+		"      pressure=FILE             where the kernel tells how "
+		"short memory is\n"
 		"  -r, --read-only      as -o ro\n"
 		"  -f, --foreground     stay, and say what happens\n"
 		"\n"

@@ -151,6 +151,9 @@ static void print_alive(const json_t *status)
 	if (!is_true(status, "handles"))
 		puts("  note     the source has no file handles: files are "
 		     "found again by inode and birth time");
+	if (is_true(status, "memory_is_short"))
+		puts("  PRESSURE the machine is short of memory: clean files "
+		     "leave it");
 	print_memory(status);
 	print_files(status, "hot", "n_hot", "hot_bytes");
 	puts("");

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <mafs/cleanup.h>
+#include <mafs/diag.h>
 #include <mafs/memory.h>
 #include <mafs/platform.h>
 #include <mafs/size.h>
@@ -83,11 +84,19 @@ int mafs_mount_check_memory(const struct mafs_mount_request *request,
 		return mafs_fault_set(fault, r,
 				      "cannot see how much memory there is: %s",
 				      strerror(-r));
-	most = bounds.ram_bytes < bounds.cgroup_bytes ? bounds.ram_bytes :
-							bounds.cgroup_bytes;
-	if (spec.size_bytes <= most)
-		return 0;
+	/* A control group pays for the daemon and for what it reads, too. */
+	most = bounds.ram_bytes;
+	if (bounds.cgroup_bytes / 4 * 3 < most)
+		most = bounds.cgroup_bytes / 4 * 3;
 	mafs_size_to_text(spec.size_bytes, wanted);
+	if (spec.size_bytes <= most) {
+		mafs_size_to_text(bounds.available_bytes, limit);
+		if (spec.size_bytes > bounds.available_bytes)
+			mafs_warning("%s of memory are asked for and %s are "
+				     "available now",
+				     wanted, limit);
+		return 0;
+	}
 	mafs_size_to_text(most, limit);
 	return mafs_fault_set(
 		fault, -ERANGE,

@@ -31,7 +31,8 @@ static const char *const silent[] = {
 static const char known[] =
 	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
 	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
-	"io_uring, no_io_uring, memory=SPEC, writeback_after=SECONDS";
+	"io_uring, no_io_uring, memory=SPEC, writeback_after=SECONDS, "
+	"pressure=FILE";
 
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {
@@ -109,6 +110,13 @@ static int take_word(struct mafs_mount_request *request, const char *word,
 		r = check_seconds(value, fault);
 		return r < 0 ? r : append(&request->options, word);
 	}
+	value = value_of(word, "pressure");
+	if (value && *value != '/')
+		return mafs_fault_set(fault, -EINVAL,
+				      "pressure=%s: give an absolute path",
+				      value);
+	if (value)
+		return append(&request->options, word);
 	return mafs_fault_set(fault, -EINVAL, "unknown option %s; known are %s",
 			      word, known);
 }

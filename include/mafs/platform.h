@@ -119,6 +119,15 @@ struct mafs_bounds {
 /* Looks at every memory limit above this process (cgroup v1 and v2). */
 int mafs_bounds_read(struct mafs_bounds *ret);
 
+/**
+ * mafs_pressure_read() - how short memory is
+ * @path: /proc/pressure/memory, or memory.pressure of a control group
+ * @ret_percent: of the last ten seconds, in which some task waited for memory
+ *
+ * Return: 0, -ENOENT (the kernel does not tell), -EOPNOTSUPP, -EIO.
+ */
+int mafs_pressure_read(const char *path, double *ret_percent);
+
 /* ---- acting as a caller (per thread) ---- */
 
 /**
