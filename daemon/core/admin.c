@@ -103,7 +103,6 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.n_given_back = d->n_given_back,
 		.n_pending_seen = d->pending.n_seen,
 		.pending_scanning = d->pending.scanning,
-		.memory_is_short = d->pressure.is_short,
 		.uptime_ms = (uint64_t)(now_ms - d->started_ms),
 		.passthrough = d->pass_m || d->pass_n,
 		.io_uring = d->io_uring,
@@ -203,6 +202,8 @@ int mafsd_sync(struct mafsd *d, struct mafs_fault *fault)
 
 	mafsd_thread_enter();
 	r = mafsd_write_back_all(d);
+	if (r == 0) /* what programs wrote there themselves */
+		r = d->tier->flush_all(d->n_fd);
 	if (r < 0)
 		return mafs_fault_set(fault, r,
 				      "not everything could be written back: "
