@@ -209,8 +209,16 @@ enum crash_result crash_run(struct run *run);
 void *crash_share(size_t len);
 /* A number from the environment. */
 unsigned int crash_number(const char *variable, unsigned int otherwise);
-/* Every stop of each workload as a test of its own, with one line each:
- *	crash: NAME stops=N recovered=N
+/* For check.sh, and for its --long. */
+unsigned int crash_scale(unsigned int check, unsigned int full);
+
+struct tally {
+	unsigned int n_stops, n_recovered;
+};
+
+/* Prints "crash: NAME stops=N recovered=N"; fails the test if they differ. */
+void crash_tell(const char *name, const struct tally *tally);
+/* Every stop of each workload as a test of its own, with a line each.
  * Return: for main(). */
 int crash_every_stop(const struct workload *workloads, size_t n, bool cut);
 

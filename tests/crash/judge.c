@@ -127,7 +127,8 @@ static const char *judge_cut(const struct model_file *old,
 		if (!ever(old, i, is->bytes[i]) && !ever(new, i, is->bytes[i]))
 			return say("%s: byte at %llu was never there", is->path,
 				   (unsigned long long)i);
-	if (old->n_versions == 1 && new->n_versions == 1 && is->size != least)
+	if (old->n_versions == 1 && new->n_versions == 1 &&
+	    last_of(old)->size == last_of(new)->size && is->size != least)
 		return say("%s: %llu bytes, not %llu", is->path,
 			   (unsigned long long)is->size,
 			   (unsigned long long)least);

@@ -17,6 +17,11 @@
 
 static bool with_cuts;
 
+unsigned int crash_scale(unsigned int check, unsigned int full)
+{
+	return getenv("MAFS_TEST_LONG") ? full : check;
+}
+
 void *crash_share(size_t len)
 {
 	void *shared = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -35,44 +40,60 @@ unsigned int crash_number(const char *variable, unsigned int otherwise)
 }
 
 /* Return: did it come to the stop? */
-static bool stop_once(struct run *run, unsigned int *n_stops,
-		      unsigned int *n_recovered)
+static bool stop_once(struct run *run, struct tally *tally)
 {
 	enum crash_result result = crash_run(run);
 
-	if (result != CRASH_RAN_THROUGH)
-		++*n_stops;
-	*n_recovered += result == CRASH_RECOVERED;
-	return result != CRASH_RAN_THROUGH;
+	if (result == CRASH_RAN_THROUGH)
+		return false;
+	tally->n_stops++;
+	tally->n_recovered += result == CRASH_RECOVERED;
+	return true;
+}
+
+/* One stop: whole, and torn; or with several cuts. */
+static bool stop_at(struct run *run, struct tally *tally)
+{
+	unsigned int n_cuts = run->cut ? crash_scale(4, 32) : 1;
+	bool came = false;
+
+	run->torn = false;
+	for (unsigned int i = 0; i < n_cuts; i++) {
+		run->seed++;
+		came = stop_once(run, tally);
+	}
+	run->torn = came && run->at_store && !run->cut;
+	if (run->torn)
+		stop_once(run, tally);
+	return came;
+}
+
+void crash_tell(const char *name, const struct tally *tally)
+{
+	printf("crash: %s stops=%u recovered=%u\n", name, tally->n_stops,
+	       tally->n_recovered);
+	fflush(stdout);
+	assert_true(tally->n_stops > 0);
+	assert_int_equal(tally->n_recovered, tally->n_stops);
 }
 
 static void stop_everywhere(void **state)
 {
 	const struct workload *workload = *state;
+	struct tally tally = { 0 };
 	struct run run = {
 		.workload = workload,
 		.cut = with_cuts,
+		.seed = crash_number("MAFS_TEST_SEED", 1) << 16,
 		.noted = crash_share(sizeof(*run.noted)),
 	};
-	unsigned int seed = crash_number("MAFS_TEST_SEED", 1);
-	unsigned int n_stops = 0, n_recovered = 0;
-	bool came;
 
-	do {
+	do
 		run.stop_at++;
-		run.seed = seed * 7919 + run.stop_at;
-		run.torn = false;
-		came = stop_once(&run, &n_stops, &n_recovered);
-		run.torn = run.at_store;
-		if (came && run.torn)
-			stop_once(&run, &n_stops, &n_recovered);
-	} while (came && n_stops - n_recovered < N_BAD_MAX);
+	while (stop_at(&run, &tally) &&
+	       tally.n_stops - tally.n_recovered < N_BAD_MAX);
 	munmap(run.noted, sizeof(*run.noted));
-	printf("crash: %s%s stops=%u recovered=%u\n", with_cuts ? "cut_" : "",
-	       workload->name, n_stops, n_recovered);
-	fflush(stdout);
-	assert_true(n_stops > 0);
-	assert_int_equal(n_recovered, n_stops);
+	crash_tell(workload->name, &tally);
 }
 
 int crash_every_stop(const struct workload *workloads, size_t n, bool cut)

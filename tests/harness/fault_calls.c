@@ -86,6 +86,10 @@ COUNTED(fsetxattr,
 	(int fd, const char *name, const void *value, size_t len, int flags),
 	(fd, name, value, len, flags))
 COUNTED(removexattr, (const char *path, const char *name), (path, name))
+COUNTED(lremovexattr, (const char *path, const char *name), (path, name))
+COUNTED(fremovexattr, (int fd, const char *name), (fd, name))
+COUNTED(rmdir, (const char *path), (path))
+COUNTED(mkdir, (const char *path, mode_t mode), (path, mode))
 COUNTED(utimensat,
 	(int dir, const char *name, const struct timespec times[2], int flags),
 	(dir, name, times, flags))
@@ -104,6 +108,13 @@ COUNTED_FLUSH(fdatasync)
 COUNTED_FLUSH(fsync)
 COUNTED_FLUSH(syncfs)
 /* clang-format on */
+
+int __wrap_sync_file_range(int fd, off_t offset, off_t len, unsigned int flags);
+int __wrap_sync_file_range(int fd, off_t offset, off_t len, unsigned int flags)
+{
+	count();
+	return 0;
+}
 
 ssize_t __real_pwrite64(int fd, const void *bytes, size_t len, off_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t offset);

@@ -5,7 +5,8 @@
 function(mafs_fault_calls target)
 	foreach(call pwrite64 openat64 ftruncate64 fallocate64 mknodat mkdirat
 		renameat renameat2 unlinkat linkat symlinkat setxattr
-		fsetxattr removexattr utimensat futimens chmod fchmod fchown
+		fsetxattr removexattr lremovexattr fremovexattr rmdir mkdir
+		sync_file_range utimensat futimens chmod fchmod fchown
 		fchownat move_mount umount2 fdatasync fsync syncfs
 		mafs_boot_id)
 		target_link_options(${target} PRIVATE -Wl,--wrap=${call})

@@ -15,6 +15,7 @@
 #include <mafs/cleanup.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -80,9 +81,11 @@ static bool is_known(ino_t ino)
 	return false;
 }
 
-/* Before a change: what is there counts as durable. */
+/* Before a change: what is there counts as durable. @fd may be write-only. */
 static void note_first(int fd, const struct stat *st)
 {
+	_cleanup_close_ int read_fd = -1;
+	char path[32];
 	struct note first = { .kind = NOTE_FIRST,
 			      .ino = st->st_ino,
 			      .len = (uint64_t)st->st_size };
@@ -90,7 +93,9 @@ static void note_first(int fd, const struct stat *st)
 	if (is_known(st->st_ino))
 		return;
 	first.bytes = take_bytes(first.len);
-	if (pread(fd, first.bytes, first.len, 0) != st->st_size)
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	read_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (pread(read_fd, first.bytes, first.len, 0) != st->st_size)
 		abort();
 	add_note(first);
 }
@@ -179,6 +184,16 @@ static bool is_of(const struct note *note, ino_t ino)
 
 static unsigned int cut_seed;
 
+/* Of a store perhaps only the front. */
+static void apply_torn(struct image *image, const struct note *note, bool tear)
+{
+	struct note torn = *note;
+
+	if (tear && note->kind == NOTE_WRITE)
+		torn.len = note->len / 2;
+	apply(image, &torn);
+}
+
 /* About half of what was not flushed, some before what came before it. */
 static void apply_some(struct image *image, ino_t ino, unsigned int from)
 {
@@ -194,13 +209,13 @@ static void apply_some(struct image *image, ino_t ino, unsigned int from)
 			held = note;
 			continue;
 		}
-		apply(image, note);
+		apply_torn(image, note, dice & 4);
 		if (held)
-			apply(image, held);
+			apply_torn(image, held, dice & 8);
 		held = NULL;
 	}
 	if (held)
-		apply(image, held);
+		apply_torn(image, held, false);
 }
 
 static int cut_one(const char *path, const struct stat *st, int type,
@@ -404,6 +419,7 @@ static int fault_settle(int fd)
 	return r;
 }
 
+/* Names are durable at once here, and this comes before them. */
 static int fault_flush_all(int fd)
 {
 	int r = begin_call(FAULT_TIER_FLUSH);
