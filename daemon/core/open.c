@@ -42,12 +42,12 @@ static int truncate_at_open(struct mafsd *d, const struct mafsd_caller *caller,
 		r = mafsd_stat_n(d, inode, &st);
 		if (r < 0)
 			return r;
-		if (st.st_size == 0)
-			return 0;
-		r = mafsd_hot_make(d, inode, &st);
-		if (r != -ENOSPC)
-			return r;
-		file->on_n = true; /* memory is full */
+		if (st.st_size > 0) {
+			r = mafsd_hot_make(d, inode, &st);
+			if (r != -ENOSPC)
+				return r;
+			file->on_n = true; /* memory is full */
+		}
 	}
 	return mafsd_resize_locked(d, inode, 0);
 }

@@ -99,8 +99,10 @@ int mafsd_resize_locked(struct mafsd *d, struct mafsd_inode *inode,
 	}
 	if (!mafsd_in_memory(file)) { /* new, open as C */
 		r = mafsd_stat_n(d, inode, &st);
-		if (r < 0 || (uint64_t)st.st_size == size)
+		if (r < 0)
 			return r;
+		if ((uint64_t)st.st_size == size) /* it has a new mtime */
+			return resize_n(d, inode, size);
 		r = mafsd_hot_make(d, inode, &st);
 		if (r == -ENOSPC) {
 			file->on_n = true;
@@ -194,6 +196,29 @@ static int zero_memory(struct mafsd *d, struct mafsd_file *file,
 	return 0;
 }
 
+/* It counts as a change also where no byte and no size has changed. */
+static int note_allocated(struct mafsd *d, struct mafsd_file *file,
+			  struct stat *ret)
+{
+	static const struct timespec now[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_nsec = UTIME_NOW },
+	};
+	struct mafs_memory_file *mem;
+	int r;
+
+	r = mafsd_mem_get(d, file, &mem);
+	if (r < 0)
+		return r;
+	r = d->memory->ops->set_times(mem, now);
+	if (r == 0)
+		r = d->memory->ops->stat(mem, ret);
+	mafsd_mem_put(d, file);
+	file->gen++;
+	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
+	return r;
+}
+
 /* Blocks for later writes are N's to promise: they are allocated there, also
  * beyond its present end, and the memory file only grows. N is then not what
  * the log says, hence `writing`: memory wins. */
@@ -201,7 +226,6 @@ static int fallocate_memory(struct mafsd *d, struct mafsd_inode *inode,
 			    int mode, uint64_t offset, uint64_t len)
 {
 	struct mafsd_file *file = inode->file;
-	struct mafs_memory_file *mem;
 	struct stat st;
 	int r;
 
@@ -231,13 +255,9 @@ static int fallocate_memory(struct mafsd *d, struct mafsd_inode *inode,
 			mafsd_dirty_on_n(d, file, &st);
 		mafsd_space_settle(d, file);
 	}
+	r = note_allocated(d, file, &st);
 	if (mode & FALLOC_FL_KEEP_SIZE)
-		return 0;
-	r = mafsd_mem_get(d, file, &mem);
-	if (r < 0)
 		return r;
-	r = d->memory->ops->stat(mem, &st);
-	mafsd_mem_put(d, file);
 	if (r == 0 && offset + len > (uint64_t)st.st_size)
 		r = resize_memory(d, inode, offset + len);
 	return r;
