@@ -4,6 +4,7 @@ says of each what came of it: a value, or an errno's name."""
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import mmap
 import os
@@ -264,7 +265,8 @@ class Side:
     def do_seek(self, slot):
         """What lies in the file's data is the file; its holes are zeros."""
         fd = self.fd(slot)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not stat.S_ISREG(os.fstat(fd).st_mode) or \
+                fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
             raise Nothing
         for mapping in self.mappings.values():
             mapping.sync()  # else the kernel does not tell the daemon
