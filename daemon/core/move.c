@@ -137,6 +137,14 @@ static int copy_up(struct mafsd *d, struct promotion *p)
 	return r;
 }
 
+/* Shown as soon as the copy is dirty. */
+static int copy_times_up(struct mafsd *d, struct promotion *p)
+{
+	const struct timespec times[2] = { p->n_st.st_atim, p->n_st.st_mtim };
+
+	return d->memory->ops->set_times(p->mem, times);
+}
+
 /* Context: inode->lock held. */
 static int publish(struct mafsd *d, struct promotion *p)
 {
@@ -206,6 +214,8 @@ static int run_promotion(struct mafsd *d, struct promotion *p)
 	if (r < 0)
 		return r;
 	r = copy_up(d, p);
+	if (r == 0)
+		r = copy_times_up(d, p);
 	d->memory->ops->close(p->mem);
 	if (r == 0 && !lock_while_leased(d, p))
 		r = -EBUSY;

@@ -98,6 +98,22 @@ static int set_times_memory(struct mafsd *d, struct mafsd_file *file,
 	return 0;
 }
 
+/* A copy has N's times: they are shown as soon as it is dirty. */
+static int copy_times_up(struct mafsd *d, struct mafsd_file *file,
+		      const struct stat *n)
+{
+	const struct timespec times[2] = { n->st_atim, n->st_mtim };
+	struct mafs_memory_file *mem;
+	int r;
+
+	r = mafsd_mem_get(d, file, &mem);
+	if (r < 0)
+		return r;
+	r = d->memory->ops->set_times(mem, times);
+	mafsd_mem_put(d, file);
+	return r;
+}
+
 /* A clean copy stays clean when it was: N's mtime is now what we made it. */
 static int set_times_n(struct mafsd *d, struct mafsd_inode *inode, int fd,
 		       const struct timespec times[2])
@@ -118,9 +134,10 @@ static int set_times_n(struct mafsd *d, struct mafsd_inode *inode, int fd,
 	mafsd_proc_path(fd, path);
 	if (utimensat(AT_FDCWD, path, times, 0) < 0)
 		return -errno;
-	if (is_clean && fstat(fd, &st) == 0)
-		file->fingerprint.mtime = st.st_mtim;
-	return 0;
+	if (!is_clean || fstat(fd, &st) < 0)
+		return 0;
+	file->fingerprint.mtime = st.st_mtim;
+	return copy_times_up(d, file, &st);
 }
 
 static int set_times(struct mafsd *d, struct mafsd_inode *inode, int fd,
