@@ -100,7 +100,7 @@ static int set_times_memory(struct mafsd *d, struct mafsd_file *file,
 
 /* A copy has N's times: they are shown as soon as it is dirty. */
 static int copy_times_up(struct mafsd *d, struct mafsd_file *file,
-		      const struct stat *n)
+			 const struct stat *n)
 {
 	const struct timespec times[2] = { n->st_atim, n->st_mtim };
 	struct mafs_memory_file *mem;
