@@ -172,6 +172,7 @@ static int set_features(json_t *object, const struct mafsd_status *status)
 	failed |= set_bool(object, "handles", status->handles);
 	failed |= set_bool(object, "fs_id_weak", status->fs_id_weak);
 	failed |= set_bool(object, "read_only", status->read_only);
+	failed |= set_bool(object, "memory_is_short", status->memory_is_short);
 	return failed;
 }
 

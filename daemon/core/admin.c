@@ -103,6 +103,7 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.n_given_back = d->n_given_back,
 		.n_pending_seen = d->pending.n_seen,
 		.pending_scanning = d->pending.scanning,
+		.memory_is_short = d->pressure.is_short,
 		.uptime_ms = (uint64_t)(now_ms - d->started_ms),
 		.passthrough = d->pass_m || d->pass_n,
 		.io_uring = d->io_uring,

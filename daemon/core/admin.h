@@ -89,6 +89,7 @@ struct mafsd_status {
 	uint64_t n_given_back; /* names, after a power cut */
 	uint64_t n_pending_seen; /* files looked at for the list */
 	bool pending_scanning;
+	bool memory_is_short; /* of the machine; clean files go */
 	uint64_t uptime_ms;
 	bool passthrough; /* the kernel serves files itself */
 	bool io_uring;

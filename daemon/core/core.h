@@ -243,6 +243,15 @@ struct mafsd_pending {
 	atomic_uint_fast64_t n_seen, n_listed; /* files */
 };
 
+struct mafsd_pressure {
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop; /* lock */
+	atomic_bool is_short; /* of memory, when last looked */
+};
+
 struct mafsd_pool;
 
 struct mafsd_options {
@@ -252,6 +261,7 @@ struct mafsd_options {
 	bool read_only;
 	int64_t writeback_after_ms; /* after the last close */
 	int64_t writeback_most_ms; /* at the latest */
+	const char *pressure_path; /* PSI file; NULL: the machine's */
 };
 
 struct mafsd {
@@ -305,6 +315,7 @@ struct mafsd {
 	bool recover_running;
 	bool lost_memory; /* the last session's went with the machine */
 	struct mafsd_pending pending;
+	struct mafsd_pressure pressure;
 
 	atomic_uint_fast64_t dirty_bytes;
 	atomic_uint_fast64_t n_hot, n_dirty, n_open;

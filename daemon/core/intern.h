@@ -250,6 +250,11 @@ void mafsd_space_settle(struct mafsd *d, struct mafsd_file *file);
  * Return: 0: something was freed; -ENOSPC: nothing could be. */
 int mafsd_space_make_room(struct mafsd *d, uint64_t bytes);
 
+/* ---- pressure.c ---- */
+
+int mafsd_pressure_start(struct mafsd *d);
+void mafsd_pressure_stop(struct mafsd *d);
+
 /* ---- move.c: evict, promote ---- */
 
 /* Return: 0; -EBUSY (open, mapped, dirty); -errno. No locks held. */

@@ -37,6 +37,8 @@ static void init_locks(struct mafsd *d)
 	pthread_mutex_init(&d->wb_lock, NULL);
 	pthread_cond_init(&d->wb_wake, NULL);
 	pthread_cond_init(&d->wb_round, NULL);
+	pthread_mutex_init(&d->pressure.lock, NULL);
+	pthread_cond_init(&d->pressure.wake, NULL);
 }
 
 /* Descriptors are shared out: slots, a round of write-back, the rest. */
@@ -117,6 +119,8 @@ static int default_size(struct mafsd *d)
 	d->options.memory.size_bytes = bounds.ram_bytes / 2;
 	if (bounds.cgroup_bytes / 2 < d->options.memory.size_bytes)
 		d->options.memory.size_bytes = bounds.cgroup_bytes / 2;
+	if (bounds.available_bytes < d->options.memory.size_bytes)
+		d->options.memory.size_bytes = bounds.available_bytes;
 	return 0;
 }
 
@@ -308,6 +312,8 @@ int mafsd_run(struct mafsd *d, struct mafs_fault *fault)
 		r = mafsd_recover_start(d);
 	if (r == 0)
 		r = mafsd_pending_start(d);
+	if (r == 0)
+		r = mafsd_pressure_start(d);
 	if (r < 0)
 		mafs_fault_set(fault, r, "threads: %s", strerror(-r));
 	return r;
@@ -341,6 +347,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 {
 	int r, recovered;
 
+	mafsd_pressure_stop(d);
 	mafsd_pending_stop(d);
 	mafsd_recover_stop(d);
 	recovered = mafsd_recover_all(d);
@@ -371,6 +378,7 @@ void mafsd_free(struct mafsd *d)
 {
 	if (!d)
 		return;
+	mafsd_pressure_stop(d);
 	mafsd_write_back_stop(d);
 	mafsd_pending_stop(d);
 	mafsd_recover_stop(d);

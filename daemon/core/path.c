@@ -68,7 +68,7 @@ static int choose_for_reading(struct mafsd *d, struct mafsd_inode *inode)
 /* May a new or truncated file begin in memory? */
 static bool memory_for_new(struct mafsd *d, int flags)
 {
-	if (flags & (O_DSYNC | O_SYNC))
+	if ((flags & (O_DSYNC | O_SYNC)) || atomic_load(&d->pressure.is_short))
 		return false;
 	return atomic_load(&d->dirty_bytes) < d->dirty_max_bytes;
 }

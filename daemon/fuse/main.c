@@ -49,6 +49,7 @@ static int open_volume(struct daemon *self, struct mafs_fault *fault)
 		.memory = line->memory,
 		.read_only = line->read_only,
 		.writeback_after_ms = line->writeback_after_ms,
+		.pressure_path = line->pressure_path,
 		.writeback_most_ms = WRITEBACK_MOST_MS,
 	};
 

@@ -29,7 +29,7 @@ const char mafsd_command_line_help[] =
 	"  -o WORDS         mount options, separated by commas: ro, nodev, dev,\n"
 	"                   nosuid, suid, noexec, exec, noatime, allow_other,\n"
 	"                   allow_root, io_uring, no_io_uring,\n"
-	"                   writeback_after=SECONDS\n"
+	"                   writeback_after=SECONDS, pressure=FILE\n"
 	"  --offline        mount nothing: write back what a killed daemon left\n"
 	"                   in memory, and exit\n"
 	"  --help, --version\n"
@@ -93,6 +93,13 @@ static int take_seconds(struct mafsd_command_line *line, const char *text,
 	return 0;
 }
 
+static int take_pressure(struct mafsd_command_line *line, const char *path)
+{
+	free(line->pressure_path);
+	line->pressure_path = strdup(path);
+	return line->pressure_path ? 0 : -ENOMEM;
+}
+
 /* Words that are a switch of ours. */
 static bool take_switch(struct mafsd_command_line *line, const char *word)
 {
@@ -115,6 +122,7 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 		     struct mafs_fault *fault)
 {
 	static const char after[] = "writeback_after=";
+	static const char pressure[] = "pressure=";
 
 	if (!*word || is_one_of(word, silent, MAFS_ARRAY_SIZE(silent)) ||
 	    take_switch(line, word))
@@ -123,6 +131,8 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 		return append_word(line, word);
 	if (!strncmp(word, after, sizeof(after) - 1))
 		return take_seconds(line, word + sizeof(after) - 1, fault);
+	if (!strncmp(word, pressure, sizeof(pressure) - 1))
+		return take_pressure(line, word + sizeof(pressure) - 1);
 	return mafs_fault_set(fault, -EINVAL,
 			      "unknown mount option %s; see mafs-fused --help",
 			      word);
@@ -251,5 +261,6 @@ void mafsd_command_line_done(struct mafsd_command_line *line)
 {
 	free(line->source);
 	free(line->mountpoint);
+	free(line->pressure_path);
 	free(line->words);
 }

@@ -16,6 +16,7 @@ enum mafsd_wish {
 /**
  * struct mafsd_command_line - what was asked for
  * @source, @mountpoint: absolute where that could be had; owned
+ * @pressure_path: of the kernel's PSI format; owned, NULL: the machine's
  * @words: mount options for libfuse, separated by commas; owned, may be NULL
  * @ready_fd: -1: none
  */
@@ -23,6 +24,7 @@ struct mafsd_command_line {
 	char *source;
 	char *mountpoint; /* "" with --offline */
 	char *words;
+	char *pressure_path;
 	struct mafs_memory_spec memory;
 	int ready_fd;
 	int64_t writeback_after_ms;
