@@ -97,7 +97,7 @@ def unlinked_while_open(vol, fds):
     assert left == []
 
 
-def test_new_files_unlinked_while_open_and_written_on(work):
+def test_unlinked_open_2000_nofile_1024(work):
     more_descriptors()
     vol = Volume(work, n_files=LIMIT).mount()
     fds = []

@@ -195,7 +195,8 @@ def test_sparse_hot_mmap_full(work):
     fill(f"{vol.mnt}/filler", 12 * MIB)
     program = (
         "import mmap, sys\n"
-        "m = mmap.mmap(open(sys.argv[1]).fileno(), 0, prot=mmap.PROT_READ)\n"
+        "f = open(sys.argv[1])\n"
+        "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\n"
         "assert m[:4] == b'head' and m[-4:] == b'tail'\n"
         "assert not any(m[i] for i in range(4096, len(m), 4096))\n")
     result = subprocess.run([sys.executable, "-c", program,

@@ -34,7 +34,7 @@ def start_sync(vol):
 
 
 @needs("mafs")
-def test_kill_in_write_back_makes_no_conflict_copy(vol):
+def test_kill_in_writeback_no_conflict(vol):
     rng = random.Random()
     size = scale(24, 96) * MIB
     names = ["big", *(f"small{i}" for i in range(40))]
@@ -320,7 +320,7 @@ def test_mounted_over_itself_after_a_kill(work):
 
 
 @needs("mafs")
-def test_copied_tree_is_another_volume(vol):
+def test_rsync_copy_of_N_mounts_as_new(vol):
     """rsync or cp -a of DIR carries .mafs along; the dirty bytes of one must
     not go into the other."""
     write_file(f"{vol.mnt}/f", b"in memory of the first")

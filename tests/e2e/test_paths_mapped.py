@@ -26,7 +26,7 @@ def mapped(path, flags=os.O_RDWR, size=SIZE):
     return memory
 
 
-def test_new_file_written_only_by_stores(vol):
+def test_mmap_only_writer_new_file(vol):
     fd = os.open(f"{vol.mnt}/f", os.O_CREAT | os.O_RDWR)
     os.ftruncate(fd, SIZE)
     memory = mmap.mmap(fd, SIZE)

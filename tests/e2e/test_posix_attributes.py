@@ -238,7 +238,7 @@ def test_internal_xattrs_do_not_show(vol):
             os.getxattr(f"{vol.mnt}/f", name)
 
 
-def test_cp_a_in_and_out_keeps_all(vol):
+def test_cp_a_out_and_in(vol):
     source = f"{vol.work.path}/source"
     os.mkdir(source)
     write_file(f"{source}/f", b"content", 0o640)
