@@ -53,6 +53,22 @@ static bool may_be_stored_to(struct mafsd *d, struct mafsd_file *file,
 	       mafsd_mem_use(d, file, wait) != MAFS_USE_NONE;
 }
 
+/* It stays dirty, and is tried again. */
+static void note_failure(struct mafsd *d, struct mafsd_file *file, int error)
+{
+	int64_t now = mafsd_now_ms(), backoff;
+	unsigned int n = file->wb_attempts < 6 ? file->wb_attempts : 6;
+
+	backoff = 500LL << n;
+	if (backoff > BACKOFF_MAX_MS)
+		backoff = BACKOFF_MAX_MS;
+	if (file->wb_attempts++ == 0)
+		file->wb_first_failure_ms = now;
+	file->wb_error = -error;
+	file->wb_error_seq++;
+	mafsd_queue_dirty(d, file, now + backoff);
+}
+
 /* Return: 1: begun; 0: nothing to do; -EBUSY: another is at it. */
 static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 			bool nameless, struct mafsd_copy *copy)
@@ -74,8 +90,10 @@ static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 		return 0;
 	}
 	r = mafsd_hot_writing(d, file);
-	if (r < 0)
+	if (r < 0) {
+		note_failure(d, file, r);
 		return r;
+	}
 	file->wb_busy = true;
 	if (file->mapped_writer) {
 		file->dirty_whole = true;
@@ -267,17 +285,19 @@ void mafsd_copy_unmark(struct mafsd *d, struct mafsd_copy *copy)
 
 /* ---- end ---- */
 
-static void become_clean(struct mafsd *d, struct mafsd_file *file,
-			 const struct stat *st)
+static int become_clean(struct mafsd *d, struct mafsd_file *file,
+			const struct stat *st)
 {
 	struct mafs_entry entry = {
 		.type = MAFS_OMF_CLEAN,
 		.clean = { .id = file->id, .shown_ctime = file->shown_ctime },
 	};
+	int r;
 
 	mafs_fingerprint_of(st, &entry.clean.fingerprint);
-	if (mafsd_journal_append(d, &entry) < 0)
-		return; /* stays as it is: memory wins */
+	r = mafsd_journal_append(d, &entry);
+	if (r < 0)
+		return r; /* memory wins */
 	file->fingerprint = entry.clean.fingerprint;
 	file->state = MAFSD_CLEAN;
 	file->writing_logged = false;
@@ -286,65 +306,54 @@ static void become_clean(struct mafsd *d, struct mafsd_file *file,
 	file->wb_first_failure_ms = 0;
 	atomic_fetch_add(&d->n_written_back, 1);
 	mafsd_queue_clean(d, file);
+	return 0;
 }
 
-static void note_failure(struct mafsd *d, struct mafsd_file *file, int error)
+/* Bytes came in between, or may have come, or no flush was asked for. */
+static void stay_dirty(struct mafsd *d, struct mafsd_file *file)
 {
-	int64_t now = mafsd_now_ms(), backoff;
-	unsigned int n = file->wb_attempts < 6 ? file->wb_attempts : 6;
+	int64_t wait_ms = d->options.writeback_after_ms;
 
-	backoff = 500LL << n;
-	if (backoff > BACKOFF_MAX_MS)
-		backoff = BACKOFF_MAX_MS;
-	if (file->wb_attempts++ == 0)
-		file->wb_first_failure_ms = now;
-	file->wb_error = -error;
-	file->wb_error_seq++;
-	mafsd_queue_dirty(d, file, now + backoff);
+	if (file->mapped_writer) {
+		file->dirty_whole = true;
+		wait_ms = d->options.writeback_most_ms;
+	}
+	mafsd_queue_dirty(d, file, mafsd_now_ms() + wait_ms);
 }
 
-static void end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
-		       bool flushed)
+/* Every way out of here leaves the file where it belongs: gone, among the
+ * clean, or among the dirty. */
+static int end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
+		      bool flushed)
 {
 	struct mafsd_file *file = copy->inode->file;
 	struct stat st;
+	int r;
 
 	file->wb_busy = false;
 	file->wb_reserved = 0;
 	file->pending &= copy->pending;
-	if (copy->n_fd >= 0 && d->tier->stat(copy->n_fd, &st) == 0)
-		mafsd_dirty_on_n(d, file, &st);
 	pthread_cond_broadcast(&file->wb_done);
-	if (error < 0)
+	r = copy->n_fd < 0 ? copy->n_fd : d->tier->stat(copy->n_fd, &st);
+	if (r == 0)
+		mafsd_dirty_on_n(d, file, &st);
+	else if (error == 0)
+		error = r;
+	if (error < 0 || !flushed)
 		give_back(d, file, copy);
-	if (file->wb_drop) {
-		mafsd_hot_drop(d, copy->inode);
-		return;
+	if (file->wb_drop && mafsd_hot_drop(d, copy->inode) == 0)
+		return error;
+	if (error == 0) {
+		if (!flushed || file->mapped_writer || file->n_stores ||
+		    file->gen != copy->gen)
+			stay_dirty(d, file);
+		else
+			error = become_clean(d, file, &st);
 	}
-	mafsd_space_settle(d, file);
-	if (error < 0) {
+	if (error < 0)
 		note_failure(d, file, error);
-		return;
-	}
-	if (file->mapped_writer) {
-		file->dirty_whole = true;
-		mafsd_queue_dirty(
-			d, file, mafsd_now_ms() + d->options.writeback_most_ms);
-		return;
-	}
-	if (!flushed || file->gen != copy->gen || file->n_stores) {
-		if (!flushed && file->gen == copy->gen)
-			give_back(d, file, copy);
-		mafsd_queue_dirty(d, file,
-				  mafsd_now_ms() +
-					  d->options.writeback_after_ms);
-		mafsd_space_settle(d, file);
-		return;
-	}
-	if (d->tier->stat(copy->n_fd, &st) == 0) {
-		become_clean(d, file, &st);
-		mafsd_space_settle(d, file);
-	}
+	mafsd_space_settle(d, file);
+	return error;
 }
 
 /* Its last name went while it was written back: N has no such file. The
@@ -367,7 +376,7 @@ int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
 	 * looked at for users; the slot is closed by whoever looks. */
 	pthread_mutex_lock(&inode->lock);
 	gone = flushed && is_gone(inode->file, error);
-	end_locked(d, copy, error, flushed);
+	error = end_locked(d, copy, error, flushed);
 	if (mafsd_is_dirty(inode->file) && !inode->file->unlinked)
 		mafsd_replaced_push(inode->file, take_ptr(copy->replaced));
 	awaited = take_ptr(copy->replaced);

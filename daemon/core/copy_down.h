@@ -44,6 +44,7 @@ static inline bool mafsd_copy_is_marked(const struct mafsd_copy *copy)
 /* Takes it back. Context: the bytes are settled or flushed. */
 void mafsd_copy_unmark(struct mafsd *d, struct mafsd_copy *copy);
 /* @flushed: a flush after the last store returned 0.
- * Return: @error; 0 when the file was removed meanwhile. */
+ * Return: @error, or that of the end; 0 when the file was removed
+ * meanwhile. */
 int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
 		   bool flushed);

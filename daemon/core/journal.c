@@ -2,8 +2,9 @@
 /*
  * The journal: the metadata log and the hot table that stands for its live
  * state. Invariant: the table is changed before the log is appended to, so a
- * checkpoint never misses what was appended before it began (log.h). Order of
- * the entries of one file: its inode's lock, held by every caller.
+ * checkpoint never misses what was appended before it began (log.h), and
+ * changed back when the append fails. Order of the entries of one file: its
+ * inode's lock, held by every caller.
  */
 #include "intern.h"
 
@@ -71,23 +72,67 @@ uint64_t mafsd_journal_new_id(struct mafsd *d)
 	return d->journal.next_id++;
 }
 
+static uint64_t id_of(const struct mafs_entry *entry)
+{
+	switch (entry->type) {
+	case MAFS_OMF_MAP:
+		return entry->map.id;
+	case MAFS_OMF_CLEAN:
+		return entry->clean.id;
+	case MAFS_OMF_CONFLICT:
+		return entry->conflict.id;
+	default:
+		return entry->id.id;
+	}
+}
+
+/* The entry that makes the table say of file @id what it says now. */
+static int undo_of(struct mafs_hot_table *table, uint64_t id,
+		   struct mafs_entry *ret, bool *ret_claimed)
+{
+	const struct mafs_hot *hot = mafs_hot_find(table, id);
+
+	*ret_claimed = hot && hot->claimed;
+	*ret = (struct mafs_entry){ .type = MAFS_OMF_DROP, .id = { .id = id } };
+	if (!hot)
+		return 0;
+	mafs_hot_to_entry(hot, ret);
+	ret->seq = hot->seq;
+	return mafs_map_copy(&hot->map, &ret->map.map);
+}
+
+static int apply(struct mafs_hot_table *table, const struct mafs_entry *entry,
+		 bool claimed)
+{
+	int r = mafs_hot_apply(table, entry);
+
+	if (r == 0 && entry->type == MAFS_OMF_MAP)
+		mafs_hot_find(table, entry->map.id)->claimed = claimed;
+	return r;
+}
+
 int mafsd_journal_append(struct mafsd *d, const struct mafs_entry *entry)
 {
 	struct mafsd_journal *journal = &d->journal;
-	struct mafs_hot *hot;
+	struct mafs_entry undo;
+	bool claimed;
 	int r;
 
 	pthread_mutex_lock(&journal->lock);
-	r = mafs_hot_apply(journal->table, entry);
-	if (r == 0 && entry->type == MAFS_OMF_MAP) {
-		hot = mafs_hot_find(journal->table, entry->map.id);
-		if (hot)
-			hot->claimed = true;
-	}
+	r = undo_of(journal->table, id_of(entry), &undo, &claimed);
+	if (r == 0)
+		r = apply(journal->table, entry, true);
 	pthread_mutex_unlock(&journal->lock);
-	if (r < 0)
-		return r;
-	return mafs_log_append(journal->log, entry, 1, NULL);
+	if (r == 0) {
+		r = mafs_log_append(journal->log, entry, 1, NULL);
+		if (r < 0) {
+			mafs_guard(&journal->lock);
+			apply(journal->table, &undo, claimed);
+		}
+	}
+	if (undo.type == MAFS_OMF_MAP)
+		mafs_map_done(&undo.map.map);
+	return r;
 }
 
 int mafsd_journal_id(struct mafsd *d, enum mafs_omf_type type, uint64_t id)

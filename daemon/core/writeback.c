@@ -94,15 +94,16 @@ static void flush_together(struct mafsd *d, int fd, struct mafsd_copy *copies,
 			copies[i].error = r;
 }
 
-/* Those that another thread had in hand, one by one after our own. */
-static int wait_for_busy(struct mafsd *d, struct mafsd_inode **inodes,
-			 const bool *busy, size_t n)
+/* Those that another thread had in hand, one by one after our own. Without
+ * memory for a batch: all, one by one. */
+static int one_by_one(struct mafsd *d, struct mafsd_inode **inodes,
+		      const bool *busy, size_t n)
 {
 	int r, first = 0;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		r = busy[i] ? mafsd_write_back(d, inodes[i], true) : 0;
+		r = !busy || busy[i] ? mafsd_write_back(d, inodes[i], true) : 0;
 		if (r < 0 && first == 0)
 			first = r;
 	}
@@ -120,7 +121,7 @@ int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
 	int r, first = 0;
 
 	if (!copies || !busy)
-		return -ENOMEM;
+		return one_by_one(d, inodes, NULL, n);
 	for (i = 0; i < n; i++) {
 		r = mafsd_copy_begin(d, inodes[i], false, false,
 				     &copies[n_begun]);
@@ -144,7 +145,7 @@ int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
 	pthread_mutex_lock(&d->wb_lock);
 	pthread_cond_broadcast(&d->wb_round);
 	pthread_mutex_unlock(&d->wb_lock);
-	r = wait ? wait_for_busy(d, inodes, busy, n) : 0;
+	r = wait ? one_by_one(d, inodes, busy, n) : 0;
 	return first < 0 ? first : r;
 }
 

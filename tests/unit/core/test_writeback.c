@@ -14,7 +14,7 @@ static struct {
 	size_t n_calls; /* under lock */
 	char calls[N_CALLS_MAX]; /* W Z T t S F A; under lock */
 	char fail_call; /* under lock */
-	int fail_error, n_fails; /* under lock */
+	int fail_error, n_skips, n_fails; /* under lock */
 	/* Called once, in the middle of a write. */
 	void (*in_write)(void *context);
 	void *in_write_context;
@@ -36,10 +36,13 @@ static int note_call(char call, uint64_t written, uint64_t zeroed)
 			tier.clean_before_end = true;
 	}
 	pthread_mutex_lock(&tier.lock);
-	if (tier.fail_call == call && tier.n_fails > 0) {
+	if (tier.fail_call == call && tier.n_skips > 0) {
+		tier.n_skips--;
+	} else if (tier.fail_call == call && tier.n_fails > 0) {
 		tier.n_fails--;
 		r = tier.fail_error;
-	} else if (tier.n_calls < N_CALLS_MAX - 1) {
+	}
+	if (r == 0 && call != 's' && tier.n_calls < N_CALLS_MAX - 1) {
 		tier.calls[tier.n_calls++] = call;
 		tier.written_bytes += written;
 		tier.zeroed_bytes += zeroed;
@@ -111,7 +114,9 @@ static int counted_flush_all(int fd)
 
 static int counted_stat(int fd, struct stat *ret)
 {
-	return mafs_tier_disk.stat(fd, ret);
+	int r = note_call('s', 0, 0);
+
+	return r < 0 ? r : mafs_tier_disk.stat(fd, ret);
 }
 
 static const struct mafs_tier_ops counted_tier = {
@@ -152,6 +157,7 @@ static void fail_next(char call, int error, int n)
 
 	tier.fail_call = call;
 	tier.fail_error = error;
+	tier.n_skips = 0;
 	tier.n_fails = n;
 }
 
@@ -546,6 +552,30 @@ static void test_failed_write_back_is_kept_and_tried_again(void **state)
 	}
 }
 
+static void test_write_back_whose_stat_fails_is_tried_again(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+	int r;
+
+	start(c);
+	open = open_clean(c, "f", 4096, &nodeid);
+	for (int n_skips = 0; n_skips < 4; n_skips++) {
+		core_write_pattern(c, open, 0, 4096, (uint8_t)n_skips);
+		fail_next('s', -EIO, 1);
+		tier.n_skips = n_skips;
+		r = mafsd_sync(c->d, NULL);
+		must(r == -EIO || tier.n_fails == 1);
+		fail_next(0, 0, 0);
+		must_be(mafsd_sync(c->d, NULL), 0);
+		must_be(core_file(c, nodeid)->state, MAFSD_CLEAN);
+		must(core_same_as_n(c, open, "f"));
+	}
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
 static void test_failed_range_is_written_again(void **state)
 {
 	struct core *c = *state;
@@ -631,6 +661,101 @@ static void test_stop_refuses_while_bytes_cannot_go_down(void **state)
 	core_start(c);
 	core_stop(c);
 	assert_true(n_holds(c, "f", "kept"));
+}
+
+/* ---- a log that cannot be stored to ---- */
+
+static struct mafs_media_ops broken_media;
+
+static int fail_media_write(struct mafs_media *media, enum mafs_region region,
+			    uint64_t offset, const void *bytes, size_t len)
+{
+	(void)media, (void)region, (void)offset, (void)bytes, (void)len;
+	return -EIO;
+}
+
+static void break_log(void *context)
+{
+	struct core *c = context;
+
+	broken_media = *c->d->memory->media.ops;
+	broken_media.write = fail_media_write;
+	c->d->memory->media.ops = &broken_media;
+}
+
+/* Stop says what it is, and the next daemon has the bytes. */
+static void stop_with_broken_log(struct core *c)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	must_be(mafsd_stop(c->d, &fault), -EIO);
+	must_be(c->d->n_dirty, 1);
+	mafsd_free(c->d);
+	c->d = NULL;
+	core_start(c);
+	core_stop(c);
+	must(n_holds(c, "f", "kept"));
+}
+
+static void test_stop_refuses_while_the_log_is_broken(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_trouble *troubles = NULL;
+	struct mafsd_open *open;
+	size_t n_troubles = 0;
+
+	start(c);
+	open = core_create(c, "f", O_WRONLY, NULL);
+	core_write_text(c, open, "kept");
+	break_log(c);
+	must_be(mafsd_sync(c->d, NULL), -EIO);
+	must_be(mafsd_fsync(c->d, open, false), -EIO);
+	mafsd_release(c->d, open);
+	must_be(mafsd_troubles(c->d, &troubles, &n_troubles), 0);
+	free(troubles);
+	must_be(n_troubles, 1);
+	stop_with_broken_log(c);
+}
+
+static void test_file_is_not_clean_before_the_log_says_so(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = core_create(c, "f", O_WRONLY, &nodeid);
+	core_write_text(c, open, "kept");
+	tier.in_write_context = c;
+	tier.in_write = break_log; /* `writing` is stored, `clean` is not */
+	must_be(mafsd_sync(c->d, NULL), -EIO);
+	must(mafsd_is_dirty(core_file(c, nodeid)));
+	must_be(mafs_hot_find(c->d->journal.table, core_file(c, nodeid)->id)
+			->state,
+		MAFS_HOT_WRITING);
+	mafsd_release(c->d, open);
+	stop_with_broken_log(c);
+}
+
+static void test_copy_stays_that_the_log_could_not_drop(void **state)
+{
+	struct core *c = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafs_hot *hot;
+	uint64_t nodeid;
+
+	start(c);
+	n_write(c, "f", "kept");
+	nodeid = core_lookup(c, "f");
+	core_pull(c, "f");
+	break_log(c);
+	must_be(mafsd_evict(c->d, mafsd_inode_by_id(c->d, nodeid), true), -EIO);
+	hot = mafs_hot_find(c->d->journal.table, core_file(c, nodeid)->id);
+	must(hot && hot->claimed);
+	must(core_holds(c, nodeid, "kept"));
+	must_be(mafsd_stop(c->d, &fault), 0);
+	mafsd_free(c->d);
+	c->d = NULL;
 }
 
 /* ---- beside other requests ---- */
@@ -985,10 +1110,14 @@ int main(void)
 		CORE_TEST(test_shared_flush_that_fails_leaves_all_dirty),
 		CORE_TEST(test_times_on_disk_are_those_that_were_shown),
 		CORE_TEST(test_failed_write_back_is_kept_and_tried_again),
+		CORE_TEST(test_write_back_whose_stat_fails_is_tried_again),
 		CORE_TEST(test_failed_range_is_written_again),
 		CORE_TEST(test_error_is_reported_once_for_each_open),
 		CORE_TEST(test_error_that_fsync_told_is_not_told_again),
 		CORE_TEST(test_stop_refuses_while_bytes_cannot_go_down),
+		CORE_TEST(test_stop_refuses_while_the_log_is_broken),
+		CORE_TEST(test_file_is_not_clean_before_the_log_says_so),
+		CORE_TEST(test_copy_stays_that_the_log_could_not_drop),
 		CORE_TEST(test_write_during_write_back_leaves_the_file_dirty),
 		CORE_TEST(test_write_back_during_a_write_leaves_the_file_dirty),
 		CORE_TEST(test_cut_during_write_back_reaches_the_disk),
