@@ -54,7 +54,7 @@ static bool stop_once(struct run *run, struct tally *tally)
 /* One stop: whole, and torn; or with several cuts. */
 static bool stop_at(struct run *run, struct tally *tally)
 {
-	unsigned int n_cuts = run->cut ? crash_scale(4, 32) : 1;
+	unsigned int n_cuts = run->cut ? crash_scale(2, 32) : 1;
 	bool came = false;
 
 	run->torn = false;
