@@ -66,7 +66,7 @@ static void note_failure(struct mafsd *d, struct mafsd_file *file, int error)
 		file->wb_first_failure_ms = now;
 	file->wb_error = -error;
 	file->wb_error_seq++;
-	mafsd_queue_dirty(d, file, now + backoff);
+	mafsd_queue_patient(d, file, now + backoff);
 }
 
 /* Return: 1: begun; 0: nothing to do; -EBUSY: another is at it. */
@@ -312,13 +312,15 @@ static int become_clean(struct mafsd *d, struct mafsd_file *file,
 /* Bytes came in between, or may have come, or no flush was asked for. */
 static void stay_dirty(struct mafsd *d, struct mafsd_file *file)
 {
-	int64_t wait_ms = d->options.writeback_after_ms;
+	int64_t now = mafsd_now_ms();
 
 	if (file->mapped_writer) {
 		file->dirty_whole = true;
-		wait_ms = d->options.writeback_most_ms;
+		mafsd_queue_patient(d, file,
+				    now + d->options.writeback_most_ms);
+	} else {
+		mafsd_queue_dirty(d, file, now + d->options.writeback_after_ms);
 	}
-	mafsd_queue_dirty(d, file, mafsd_now_ms() + wait_ms);
 }
 
 /* Every way out of here leaves the file where it belongs: gone, among the

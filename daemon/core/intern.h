@@ -218,11 +218,14 @@ void mafsd_dirty_adds(const struct mafsd_file *file, uint64_t start,
 
 void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file,
 		       int64_t due_ms);
+/* The same; waits for its time also when write-back is urgent. */
+void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
+			 int64_t due_ms);
 void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file);
 void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file);
 /* Oldest first, with an inode reference each; at most @n_max.
- * @due_by_ms: only dirty files due by then; INT64_MAX: all. */
-size_t mafsd_queue_take_due(struct mafsd *d, int64_t due_by_ms,
+ * @urgent: also what is not due, but for the patient. */
+size_t mafsd_queue_take_due(struct mafsd *d, bool urgent,
 			    struct mafsd_inode **ret, size_t n_max,
 			    int64_t *ret_next_due_ms);
 /* The number of a sync: it takes each file once that is dirty by now. One sync

@@ -59,15 +59,28 @@ static struct mafsd_file *place_of(const struct mafsd_queue *queue,
 	return prev;
 }
 
-void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file, int64_t due_ms)
+static void queue_dirty(struct mafsd *d, struct mafsd_file *file,
+			int64_t due_ms, bool patient)
 {
 	mafs_guard(&d->queue_lock);
 	if (file->queue != &d->dirty_queue && file->queue != &d->taken_queue)
 		file->n_syncs = d->n_syncs;
 	unlink_file(file);
 	file->due_ms = due_ms;
+	file->patient = patient;
 	link_behind(&d->dirty_queue, place_of(&d->dirty_queue, due_ms), file);
 	count_dirty(d);
+}
+
+void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file, int64_t due_ms)
+{
+	queue_dirty(d, file, due_ms, false);
+}
+
+void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
+			 int64_t due_ms)
+{
+	queue_dirty(d, file, due_ms, true);
 }
 
 /* Also for a file that is there already: it was used, and moves to the end. */
@@ -93,17 +106,23 @@ static struct mafsd_inode *take(struct mafsd *d, struct mafsd_file *file)
 	return mafsd_inode_ref(d, file->inode);
 }
 
-size_t mafsd_queue_take_due(struct mafsd *d, int64_t due_by_ms,
+size_t mafsd_queue_take_due(struct mafsd *d, bool urgent,
 			    struct mafsd_inode **ret, size_t n_max,
 			    int64_t *ret_next_due_ms)
 {
 	struct mafsd_queue *queue = &d->dirty_queue;
-	struct mafsd_file *file;
+	struct mafsd_file *file, *next;
+	int64_t now = mafsd_now_ms();
 	size_t n = 0;
 
 	mafs_guard(&d->queue_lock);
-	while (n < n_max && (file = queue->first) && file->due_ms <= due_by_ms)
-		ret[n++] = take(d, file);
+	for (file = queue->first; file && n < n_max; file = next) {
+		next = file->queue_next;
+		if (file->due_ms > now && !urgent)
+			break;
+		if (file->due_ms <= now || !file->patient)
+			ret[n++] = take(d, file);
+	}
 	*ret_next_due_ms = queue->first ? queue->first->due_ms : INT64_MAX;
 	return n;
 }

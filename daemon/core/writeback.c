@@ -232,47 +232,39 @@ static bool is_stopping(struct mafsd *d)
 }
 
 /* One round of what is due. Return: files taken. */
-static size_t due_round(struct mafsd *d, int64_t due_by_ms,
-			int64_t *ret_next_ms, int *ret_error)
+static size_t due_round(struct mafsd *d, bool urgent, int64_t *ret_next_ms)
 {
 	_cleanup_free_ struct mafsd_inode **taken =
 		calloc(d->batch_max, sizeof(struct mafsd_inode *));
 	size_t n;
 
+	*ret_next_ms = INT64_MAX;
 	if (!taken)
 		return 0;
-	n = mafsd_queue_take_due(d, due_by_ms, taken, d->batch_max,
-				 ret_next_ms);
+	n = mafsd_queue_take_due(d, urgent, taken, d->batch_max, ret_next_ms);
 	if (n > 0)
-		*ret_error = round_of(d, taken, n, false);
+		round_of(d, taken, n, false); /* each file has its error */
 	return n;
 }
 
 static void *write_back_main(void *argument)
 {
 	struct mafsd *d = argument;
-	int64_t due, next;
+	int64_t next;
 	bool urgent;
-	int r;
+	size_t n;
 
 	mafsd_thread_enter();
 	while (!is_stopping(d)) {
 		urgent = take_urgent(d) ||
 			 atomic_load(&d->dirty_bytes) > d->dirty_max_bytes;
-		due = urgent ? INT64_MAX : mafsd_now_ms();
-		next = INT64_MAX;
-		r = 0;
-		/* What failed waits for its time also when it is urgent. */
-		while (due_round(d, due, &next, &r) > 0 && r == 0 &&
-		       !is_stopping(d))
-			if (urgent && atomic_load(&d->dirty_bytes) <
-					      d->dirty_max_bytes / 2)
-				due = mafsd_now_ms();
-		mafsd_journal_tend(d);
-		if (next == INT64_MAX || r < 0)
-			next = mafsd_now_ms() + (r < 0 ? 250 : 1000);
-		if (r < 0)
-			take_urgent(d);
+		do {
+			n = due_round(d, urgent, &next);
+			if (atomic_load(&d->dirty_bytes) <
+			    d->dirty_max_bytes / 2)
+				urgent = false;
+			mafsd_journal_tend(d);
+		} while (n > 0 && !is_stopping(d));
 		wait_until(d, next);
 	}
 	return NULL;

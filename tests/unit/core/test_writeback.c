@@ -1016,6 +1016,35 @@ static void test_sync_ends_while_a_mapped_file_stays_dirty(void **state)
 	core_stop(c);
 }
 
+static void wait_for_write(void)
+{
+	for (int i = 0; i < 1000 && n_calls_of('W') == 0; i++)
+		usleep(10000);
+}
+
+static void test_urgency_does_not_write_a_mapped_file_again(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *reader, *writer;
+	uint64_t nodeid;
+
+	start(c);
+	n_write(c, "f", "0123456789");
+	nodeid = core_lookup(c, "f");
+	core_pull(c, "f");
+	reader = core_open(c, nodeid, O_RDONLY);
+	writer = core_open(c, nodeid, O_RDWR);
+	for (int i = 0; i < 5; i++) {
+		mafsd_write_back_kick(c->d);
+		wait_for_write();
+		usleep(20000);
+	}
+	must_be(n_calls_of('W'), 1);
+	mafsd_release(c->d, writer);
+	mafsd_release(c->d, reader);
+	core_stop(c);
+}
+
 /* ---- memory full ---- */
 
 static void test_file_larger_than_memory_goes_on_at_disk(void **state)
@@ -1127,6 +1156,7 @@ int main(void)
 		CORE_TEST(test_sync_waits_for_what_the_thread_has_in_hand),
 		CORE_TEST(test_sync_tells_what_failed_in_the_threads_hands),
 		CORE_TEST(test_sync_ends_while_a_mapped_file_stays_dirty),
+		CORE_TEST(test_urgency_does_not_write_a_mapped_file_again),
 		CORE_TEST(test_file_larger_than_memory_goes_on_at_disk),
 		CORE_TEST(
 			test_unlinked_file_larger_than_memory_goes_on_at_disk),
