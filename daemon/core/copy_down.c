@@ -84,11 +84,8 @@ static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 	}
 	if (!file || !mafsd_is_dirty(file))
 		return 0;
-	if (file->unlinked &&
-	    !nameless) { /* its bytes go with its last close */
-		mafsd_queue_remove(d, file);
-		return 0;
-	}
+	if (file->unlinked && !nameless)
+		return 0; /* its bytes go with its last close */
 	r = mafsd_hot_writing(d, file);
 	if (r < 0) {
 		note_failure(d, file, r);

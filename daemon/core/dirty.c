@@ -16,7 +16,8 @@
 static void count(struct mafsd *d, struct mafsd_file *file, uint64_t bytes,
 		  uint64_t above)
 {
-	mafsd_account_dirty(d, file, file->dirty_bytes, bytes);
+	if (!file->unlinked)
+		mafsd_account_dirty(d, file, file->dirty_bytes, bytes);
 	file->dirty_bytes = bytes;
 	file->dirty_above = above;
 }
@@ -120,6 +121,17 @@ void mafsd_dirty_give_back(struct mafsd *d, struct mafsd_file *file,
 	if (mafs_ranges_merge(&file->dirty, ranges) < 0)
 		file->dirty_whole = true;
 	recount(d, file);
+}
+
+void mafsd_dirty_named(struct mafsd *d, struct mafsd_file *file, bool named)
+{
+	if (file->unlinked == !named)
+		return;
+	file->unlinked = !named;
+	mafsd_account_dirty(d, file, named ? 0 : file->dirty_bytes,
+			    named ? file->dirty_bytes : 0);
+	if (mafsd_is_dirty(file))
+		mafsd_queue_dirty(d, file, file->due_ms);
 }
 
 void mafsd_dirty_clear(struct mafsd *d, struct mafsd_file *file)

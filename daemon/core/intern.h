@@ -207,6 +207,9 @@ void mafsd_dirty_take(struct mafsd *d, struct mafsd_file *file,
 void mafsd_dirty_give_back(struct mafsd *d, struct mafsd_file *file,
 			   const struct mafs_ranges *ranges);
 void mafsd_dirty_clear(struct mafsd *d, struct mafsd_file *file);
+/* Without a name its bytes go with its last close, never down but by a spill:
+ * nobody waits for them. */
+void mafsd_dirty_named(struct mafsd *d, struct mafsd_file *file, bool named);
 /* What the file is on N now, against which room is reckoned. */
 void mafsd_dirty_on_n(struct mafsd *d, struct mafsd_file *file,
 		      const struct stat *n);
@@ -216,6 +219,7 @@ void mafsd_dirty_adds(const struct mafsd_file *file, uint64_t start,
 
 /* ---- queue.c: which file is next ---- */
 
+/* A file without a name is in no queue. */
 void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file,
 		       int64_t due_ms);
 /* The same; waits for its time also when write-back is urgent. */

@@ -193,7 +193,7 @@ static int link_locked(struct mafsd *d, struct mafsd_inode *inode, int dirfd,
 	/* What was made without a name has one now. */
 	mafsd_inode_rehash(d, inode);
 	if (file) {
-		file->unlinked = false;
+		mafsd_dirty_named(d, file, true);
 		mafsd_intent_take_back(d, inode);
 	}
 	mafsd_attr_touched(d, inode);

@@ -68,7 +68,9 @@ static void queue_dirty(struct mafsd *d, struct mafsd_file *file,
 	unlink_file(file);
 	file->due_ms = due_ms;
 	file->patient = patient;
-	link_behind(&d->dirty_queue, place_of(&d->dirty_queue, due_ms), file);
+	if (!file->unlinked)
+		link_behind(&d->dirty_queue, place_of(&d->dirty_queue, due_ms),
+			    file);
 	count_dirty(d);
 }
 

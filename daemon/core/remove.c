@@ -143,7 +143,7 @@ static void lose_file(struct mafsd *d, struct mafsd_victim *victim)
 	mafsd_inode_unhash(d, inode);
 	if (!file)
 		return;
-	file->unlinked = true;
+	mafsd_dirty_named(d, file, false);
 	/* It may have been opened since it was prepared. */
 	pin_if_open(d, file, victim->fd);
 	if (file->n_open)

@@ -1045,6 +1045,31 @@ static void test_urgency_does_not_write_a_mapped_file_again(void **state)
 	core_stop(c);
 }
 
+static void test_nobody_waits_for_bytes_of_an_unlinked_file(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open, *other;
+	uint64_t nodeid;
+
+	start(c);
+	open = core_create(c, "f", O_RDWR, &nodeid);
+	core_write_pattern(c, open, 0, 12 * MIB, 1);
+	must_be(c->d->dirty_bytes, 12 * MIB);
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+	core_write_pattern(c, open, 12 * MIB, 8 * MIB, 1);
+	must_be(c->d->dirty_bytes, 0);
+	must_be(c->d->n_dirty, 0);
+	other = core_create(c, "other", O_WRONLY, NULL);
+	must_be(other->file->on_n, false);
+	core_write_text(c, other, "x");
+	must_be(c->d->dirty_bytes, 1);
+	mafsd_release(c->d, other);
+	mafsd_release(c->d, open);
+	mafsd_forget(c->d, nodeid, 1);
+	core_stop(c);
+	must_be(n_calls_of('W'), 1);
+}
+
 /* ---- memory full ---- */
 
 static void test_file_larger_than_memory_goes_on_at_disk(void **state)
@@ -1157,6 +1182,7 @@ int main(void)
 		CORE_TEST(test_sync_tells_what_failed_in_the_threads_hands),
 		CORE_TEST(test_sync_ends_while_a_mapped_file_stays_dirty),
 		CORE_TEST(test_urgency_does_not_write_a_mapped_file_again),
+		CORE_TEST(test_nobody_waits_for_bytes_of_an_unlinked_file),
 		CORE_TEST(test_file_larger_than_memory_goes_on_at_disk),
 		CORE_TEST(
 			test_unlinked_file_larger_than_memory_goes_on_at_disk),
