@@ -139,7 +139,7 @@ struct mafsd_file {
 	uint64_t gen; /* raised by each change of bytes */
 	unsigned int n_stores; /* under way: not clean before they end */
 	uint64_t n_size; /* N's, when last looked at */
-	uint64_t credit_bytes; /* allocated on N below n_size */
+	uint64_t credit_bytes; /* allocated on N; 0 with holes */
 	uint64_t reserved_bytes; /* of N's free space */
 	uint64_t wb_reserved; /* of these, for the running write-back */
 	int64_t dirty_since_ms;

@@ -59,8 +59,11 @@ static void coarsen(struct mafsd_file *file)
 void mafsd_dirty_on_n(struct mafsd *d, struct mafsd_file *file,
 		      const struct stat *n)
 {
+	uint64_t allocated = (uint64_t)n->st_blocks * 512;
+
 	file->n_size = (uint64_t)n->st_size;
-	file->credit_bytes = (uint64_t)n->st_blocks * 512;
+	/* Where there are holes, nobody knows which bytes have their blocks. */
+	file->credit_bytes = allocated >= file->n_size ? allocated : 0;
 	recount(d, file);
 }
 

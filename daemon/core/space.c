@@ -5,8 +5,8 @@
  * when memory is full.
  *
  * A file's reservation is its dirty bytes in whole blocks, less what N has
- * allocated already where they go. f_bavail counts for all: root's reserve is never
- * promised.
+ * allocated already where they go: known only of a file without holes. f_bavail
+ * counts for all: root's reserve is never promised.
  */
 #include "intern.h"
 

@@ -1070,6 +1070,24 @@ static void test_nobody_waits_for_bytes_of_an_unlinked_file(void **state)
 	must_be(n_calls_of('W'), 1);
 }
 
+static void test_room_is_reserved_for_holes_of_the_file_on_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 4 * MIB, &nodeid);
+	core_write_pattern(c, open, MIB, MIB, 2);
+	must_be(core_file(c, nodeid)->reserved_bytes, 0); /* has its blocks */
+	core_resize(c, nodeid, 16 * MIB);
+	core_fsync(c, open);
+	core_write_pattern(c, open, 8 * MIB, 4 * MIB, 1);
+	must_be(core_file(c, nodeid)->reserved_bytes, 4 * MIB);
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
 /* ---- memory full ---- */
 
 static void test_file_larger_than_memory_goes_on_at_disk(void **state)
@@ -1183,6 +1201,7 @@ int main(void)
 		CORE_TEST(test_sync_ends_while_a_mapped_file_stays_dirty),
 		CORE_TEST(test_urgency_does_not_write_a_mapped_file_again),
 		CORE_TEST(test_nobody_waits_for_bytes_of_an_unlinked_file),
+		CORE_TEST(test_room_is_reserved_for_holes_of_the_file_on_disk),
 		CORE_TEST(test_file_larger_than_memory_goes_on_at_disk),
 		CORE_TEST(
 			test_unlinked_file_larger_than_memory_goes_on_at_disk),
