@@ -116,7 +116,7 @@ struct mafsd_file {
 	struct mafsd_slot mem_slot; /* slots.lock */
 	bool stale; /* clean, but N may have changed: unusable as it is */
 	bool unverified; /* from an earlier daemon: look before first use */
-	bool no_holes; /* proven since the last change of size */
+	uint64_t dense_end; /* no holes in memory below it */
 	bool writing_logged;
 	bool drop_intent;
 	bool refs_inode; /* being hot holds a reference */

@@ -182,6 +182,7 @@ static void remove_memory(struct mafsd *d, struct mafsd_file *file)
 	mafs_map_done(&file->map);
 	memset(&file->map, 0, sizeof(file->map));
 	file->id = 0;
+	file->dense_end = 0;
 }
 
 int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
@@ -204,7 +205,6 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 	}
 	file->stale = file->unverified = file->writing_logged = false;
 	file->dirty_whole = file->mapped_writer = false;
-	file->no_holes = true;
 	file->n_valid = 0;
 	mafsd_dirty_on_n(d, file, st);
 	file->gen++;

@@ -142,6 +142,8 @@ static void end_store(struct mafsd *d, struct mafsd_file *file, uint64_t start,
 	if (n <= 0)
 		return;
 	mafsd_dirty_add(d, file, start, start + (uint64_t)n);
+	if (start <= file->dense_end && start + (uint64_t)n > file->dense_end)
+		file->dense_end = start + (uint64_t)n;
 	file->gen++;
 	clock_gettime(CLOCK_REALTIME_COARSE, &file->shown_ctime);
 }

@@ -177,7 +177,7 @@ static int publish(struct mafsd *d, struct promotion *p)
 		return r;
 	}
 	file->state = MAFSD_CLEAN;
-	file->stale = file->unverified = file->no_holes = false;
+	file->stale = file->unverified = false;
 	file->refs_inode = true;
 	mafsd_inode_ref(d, p->inode);
 	atomic_fetch_add(&d->n_hot, 1);

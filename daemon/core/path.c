@@ -31,17 +31,18 @@ static bool without_holes(struct mafsd *d, struct mafsd_file *file)
 {
 	struct mafs_memory_file *mem;
 	struct stat st;
+	off_t hole = 0;
+	int r;
 
-	if (file->no_holes)
-		return true;
 	if (mafsd_mem_get(d, file, &mem) < 0)
 		return false;
-	if (d->memory->ops->stat(mem, &st) == 0)
-		file->no_holes = st.st_size == 0 ||
-				 d->memory->ops->seek(mem, 0, SEEK_HOLE) >=
-					 st.st_size;
+	r = d->memory->ops->stat(mem, &st);
+	if (r == 0 && file->dense_end < (uint64_t)st.st_size)
+		hole = d->memory->ops->seek(mem, 0, SEEK_HOLE);
+	if (hole > 0)
+		file->dense_end = (uint64_t)hole;
 	mafsd_mem_put(d, file);
-	return file->no_holes;
+	return r == 0 && file->dense_end >= (uint64_t)st.st_size;
 }
 
 static int choose_for_reading(struct mafsd *d, struct mafsd_inode *inode)

@@ -64,10 +64,8 @@ static int resize_memory(struct mafsd *d, struct mafsd_inode *inode,
 	file->gen++;
 	if (size < (uint64_t)st.st_size)
 		note_cut(d, file, size);
-	else if (size > (uint64_t)st.st_size)
-		file->no_holes = false;
-	if (size == 0)
-		file->no_holes = true;
+	if (size < file->dense_end)
+		file->dense_end = size;
 	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
 	return 0;
 }
@@ -188,7 +186,8 @@ static int zero_memory(struct mafsd *d, struct mafsd_file *file,
 	end = offset + len;
 	if (end > (uint64_t)st.st_size)
 		end = (uint64_t)st.st_size;
-	file->no_holes = false;
+	if (offset < file->dense_end)
+		file->dense_end = offset;
 	file->gen++;
 	if (offset >= end)
 		return 0;

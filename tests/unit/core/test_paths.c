@@ -93,6 +93,29 @@ static void test_reader_of_hot_file_with_holes_is_copied(void **state)
 	core_stop(c);
 }
 
+static void
+test_reader_of_file_with_a_gap_is_copied_until_it_is_full(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	core_start(c);
+	open = core_create(c, "f", O_WRONLY, &nodeid);
+	core_write_pattern(c, open, 0, 64 * KIB, 1);
+	core_write_pattern(c, open, 128 * KIB, 64 * KIB, 1);
+	core_fsync(c, open);
+	mafsd_release(c->d, open);
+	assert_int_equal(path_of(c, nodeid, O_RDONLY), 'C');
+	open = core_open(c, nodeid, O_WRONLY | O_TRUNC);
+	core_write_pattern(c, open, 64 * KIB, 64 * KIB, 1);
+	core_write_pattern(c, open, 0, 64 * KIB, 1);
+	core_fsync(c, open);
+	mafsd_release(c->d, open);
+	assert_int_equal(path_of(c, nodeid, O_RDONLY), 'M');
+	core_stop(c);
+}
+
 static void test_reader_of_cold_file_is_passed_to_disk(void **state)
 {
 	struct core *c = *state;
@@ -673,6 +696,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CORE_TEST(test_reader_of_hot_file_is_passed_to_memory),
 		CORE_TEST(test_reader_of_hot_file_with_holes_is_copied),
+		CORE_TEST(
+			test_reader_of_file_with_a_gap_is_copied_until_it_is_full),
 		CORE_TEST(test_reader_of_cold_file_is_passed_to_disk),
 		CORE_TEST(test_new_file_is_written_by_copy_into_memory),
 		CORE_TEST(
