@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "device.h"
 #include "fsck_report.h"
+#include "salvage.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -26,6 +27,7 @@ enum {
 struct options {
 	bool extents;
 	bool as_json;
+	const char *salvage; /* directory; NULL: no */
 };
 
 static int operational_error(const struct mafs_fault *fault, int err)
@@ -72,6 +74,8 @@ static int check(const struct mafs_device *device,
 				 FSCK_EX_UNCORRECTED :
 				 FSCK_EX_OK;
 	r = report(&fsck, options, &fault);
+	if (r == 0 && options->salvage)
+		r = mafs_salvage_to(device, &found, options->salvage, &fault);
 	if (r < 0)
 		return operational_error(&fault, r);
 	return fsck.exit_code;
@@ -82,6 +86,7 @@ static int run(int argc, char **argv)
 	static const struct option long_options[] = {
 		{ "extents", no_argument, NULL, 'e' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "salvage", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	_cleanup_(mafs_device_done) struct mafs_device device = {
@@ -96,6 +101,8 @@ static int run(int argc, char **argv)
 			options.extents = true;
 		} else if (c == 'j') {
 			options.as_json = true;
+		} else if (c == 's') {
+			options.salvage = optarg;
 		} else {
 			mafs_command_usage(&mafs_command_fsck,
 					   "unknown option %s",
@@ -125,7 +132,7 @@ static int run(int argc, char **argv)
 const struct mafs_command mafs_command_fsck = {
 	.name = "fsck",
 	.summary = "check the memory device, list extents",
-	.help = "usage: mafs fsck [--extents] [--json] SOURCE\n"
+	.help = "usage: mafs fsck [--extents] [--json] [--salvage DIR] SOURCE\n"
 		"\n"
 		"Checks the memory device of a volume, also while it is "
 		"mounted: both superblock\n"
@@ -136,12 +143,17 @@ const struct mafs_command mafs_command_fsck = {
 		"  --extents  list each file in memory: path, state, size, "
 		"extents\n"
 		"  --json     one object\n"
+		"  --salvage DIR\n"
+		"             copy what only memory holds to DIR; when the log "
+		"is not whole,\n"
+		"             all that memory holds\n"
 		"\n"
 		"Exits with 0 when all is well or nothing is in memory, 4 when "
 		"errors were found, 8\n"
 		"when it could not check, 16 when called wrongly.\n"
 		"\n"
-		"Example:\n"
-		"  mafs fsck --extents /data\n",
+		"Examples:\n"
+		"  mafs fsck --extents /data\n"
+		"  mafs fsck --salvage /root/kept /data\n",
 	.run = run,
 };

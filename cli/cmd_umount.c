@@ -10,6 +10,7 @@
 #include "finish.h"
 #include "holders.h"
 #include "progress.h"
+#include "salvage.h"
 #include "unmount.h"
 #include "volumes.h"
 #include "where.h"
@@ -22,6 +23,13 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/pidfd.h>
+
+/* What was asked for. */
+struct umount {
+	bool all;
+	bool discard;
+	const char *salvage; /* directory; NULL: no */
+};
 
 static void progress(const json_t *before, const json_t *now, char *ret,
 		     size_t len)
@@ -107,7 +115,41 @@ static int bring_down_left(const struct mafs_volume_ref *volume)
 	return MAFS_EXIT_OK;
 }
 
-static int umount_dead(const struct mafs_volume_ref *volume)
+/* Bytes that do not go down, as the person has decided. */
+static int give_up_left(const struct mafs_volume_ref *volume,
+			const struct umount *umount)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r = 0;
+
+	if (umount->salvage)
+		r = mafs_salvage_volume(volume, umount->salvage, &fault);
+	if (r == 0)
+		r = mafs_discard(volume, &fault);
+	if (r < 0) {
+		mafs_error("%s; memory is kept", fault.what);
+		return MAFS_EXIT_FAILURE;
+	}
+	if (!umount->salvage)
+		mafs_warning("%s: what was not written back is discarded",
+			     volume->source ? volume->source :
+					      volume->memory_path);
+	return MAFS_EXIT_OK;
+}
+
+/* What a daemon that has ended left in memory. */
+static int settle_left(const struct mafs_volume_ref *volume,
+		       const struct umount *umount)
+{
+	if (!umount->discard && bring_down_left(volume) == MAFS_EXIT_OK)
+		return MAFS_EXIT_OK;
+	if (!umount->discard && !umount->salvage)
+		return MAFS_EXIT_FAILURE;
+	return give_up_left(volume, umount);
+}
+
+static int umount_dead(const struct mafs_volume_ref *volume,
+		       const struct umount *umount)
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 
@@ -117,7 +159,7 @@ static int umount_dead(const struct mafs_volume_ref *volume)
 		return MAFS_EXIT_FAILURE;
 	}
 	if (mafs_finish_is_left(volume))
-		return bring_down_left(volume);
+		return settle_left(volume, umount);
 	if (volume->mounted)
 		return MAFS_EXIT_OK;
 	mafs_error("%s is not mounted", volume->source);
@@ -132,7 +174,8 @@ static bool has_ended(int pidfd)
 }
 
 /* Writes back, then takes the mount away. */
-static int leave_mount(const struct mafs_volume_ref *volume, int pidfd)
+static int leave_mount(const struct mafs_volume_ref *volume,
+		       const struct umount *umount, int pidfd)
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	int r;
@@ -144,8 +187,8 @@ static int leave_mount(const struct mafs_volume_ref *volume, int pidfd)
 	r = mafs_progress_call(volume->control_path, "/v1/sync", NULL, progress,
 			       NULL, &fault);
 	if (r < 0 && has_ended(pidfd))
-		return umount_dead(volume);
-	if (r < 0) {
+		return umount_dead(volume, umount);
+	if (r < 0 && !umount->salvage && !umount->discard) {
 		tell_refusal(volume, &fault);
 		return MAFS_EXIT_FAILURE;
 	}
@@ -157,7 +200,8 @@ static int leave_mount(const struct mafs_volume_ref *volume, int pidfd)
 	return r < 0 ? MAFS_EXIT_FAILURE : MAFS_EXIT_OK;
 }
 
-static int umount_volume(const struct mafs_volume_ref *volume)
+static int umount_volume(const struct mafs_volume_ref *volume,
+			 const struct umount *umount)
 {
 	_cleanup_close_ int pidfd = -1;
 
@@ -169,16 +213,18 @@ static int umount_volume(const struct mafs_volume_ref *volume)
 		return MAFS_EXIT_FAILURE;
 	}
 	if (pidfd < 0 || has_ended(pidfd))
-		return umount_dead(volume);
-	if (volume->mounted && leave_mount(volume, pidfd) != MAFS_EXIT_OK)
+		return umount_dead(volume, umount);
+	if (volume->mounted &&
+	    leave_mount(volume, umount, pidfd) != MAFS_EXIT_OK)
 		return MAFS_EXIT_FAILURE;
 	mafs_finish_wait(volume, pidfd);
 	if (mafs_finish_is_left(volume))
-		return bring_down_left(volume);
+		return settle_left(volume, umount);
 	return MAFS_EXIT_OK;
 }
 
-static int umount_volumes(const struct mafs_volumes *volumes, bool all)
+static int umount_volumes(const struct mafs_volumes *volumes,
+			  const struct umount *umount)
 {
 	int code = MAFS_EXIT_OK;
 
@@ -186,10 +232,10 @@ static int umount_volumes(const struct mafs_volumes *volumes, bool all)
 		const struct mafs_volume_ref *volume = &volumes->refs[i];
 
 		/* An empty runtime directory is no volume to end. */
-		if (all && !volume->pid && !volume->mounted &&
+		if (umount->all && !volume->pid && !volume->mounted &&
 		    !mafs_finish_is_left(volume))
 			continue;
-		code |= umount_volume(volume);
+		code |= umount_volume(volume, umount);
 	}
 	return code;
 }
@@ -198,21 +244,32 @@ static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "all", no_argument, NULL, 'a' },
+		{ "discard", no_argument, NULL, 'd' },
+		{ "salvage", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	_cleanup_(mafs_volumes_done) struct mafs_volumes volumes = { 0 };
 	struct mafs_fault fault = MAFS_FAULT_INIT;
-	bool all = false;
+	struct umount umount = { 0 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "a", options, NULL)) != -1) {
-		if (c != 'a')
+		if (c == 'a')
+			umount.all = true;
+		else if (c == 'd')
+			umount.discard = true;
+		else if (c == 's')
+			umount.salvage = optarg;
+		else
 			return mafs_command_usage(&mafs_command_umount,
 						  "unknown option %s",
 						  argv[optind - 1]);
-		all = true;
 	}
-	if (all ? optind < argc : optind == argc)
+	if (umount.all && (umount.discard || umount.salvage))
+		return mafs_command_usage(&mafs_command_umount,
+					  "--discard and --salvage want one "
+					  "volume");
+	if (umount.all ? optind < argc : optind == argc)
 		return mafs_command_usage(&mafs_command_umount,
 					  "name what to unmount, or --all");
 	if (mafs_volumes_find(argv + optind, (size_t)(argc - optind), &volumes,
@@ -220,7 +277,7 @@ static int run(int argc, char **argv)
 		mafs_error("%s", fault.what);
 		return MAFS_EXIT_FAILURE;
 	}
-	return umount_volumes(&volumes, all);
+	return umount_volumes(&volumes, &umount);
 }
 
 const struct mafs_command mafs_command_umount = {
@@ -228,6 +285,7 @@ const struct mafs_command mafs_command_umount = {
 	.summary = "write everything back and unmount",
 	.help = "usage: mafs umount VOLUME...\n"
 		"       mafs umount --all\n"
+		"       mafs umount --salvage DIR | --discard VOLUME\n"
 		"\n"
 		"Writes everything back, unmounts, and waits for the daemon's "
 		"end: when it exits\n"
@@ -239,6 +297,10 @@ const struct mafs_command mafs_command_umount = {
 		"\n"
 		"  VOLUME     a mount point, its directory or its UUID\n"
 		"  -a, --all  every volume here; none is fine\n"
+		"  --salvage DIR\n"
+		"             what cannot be written back is copied to DIR, and "
+		"memory given up\n"
+		"  --discard  what cannot be written back is lost\n"
 		"\n"
 		"Example:\n"
 		"  mafs umount /mnt/fast\n",
