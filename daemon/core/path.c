@@ -11,7 +11,10 @@
 #include "intern.h"
 #include "path.h"
 
+#include <time.h>
+
 #define WRITER_WINDOW_MS 60000
+#define TICKS_NS 20000000
 
 static bool is_writer(int flags)
 {
@@ -91,6 +94,25 @@ static int choose_for_new(struct mafsd *d, struct mafsd_inode *inode, int flags,
 	return MAFSD_C;
 }
 
+bool mafsd_may_share_tick(const struct timespec *then,
+			  const struct timespec *now)
+{
+	int64_t seconds = (int64_t)now->tv_sec - then->tv_sec;
+
+	return seconds < 0 ||
+	       (seconds <= 1 &&
+		seconds * 1000000000 + now->tv_nsec < then->tv_nsec + TICKS_NS);
+}
+
+/* Will N's fingerprint tell that N was written past us from now on? */
+static bool write_will_show(const struct mafsd_file *file)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return !mafsd_may_share_tick(&file->fingerprint.ctime, &now);
+}
+
 /* A clean copy whose file is about to be written. */
 static int choose_for_clean(struct mafsd *d, struct mafsd_inode *inode,
 			    int flags, bool may_block)
@@ -118,6 +140,11 @@ static int choose_for_clean(struct mafsd *d, struct mafsd_inode *inode,
 				return r;
 			return choose_for_new(d, inode, flags, false,
 					      may_block);
+		}
+		if (r > 0 && !write_will_show(file)) {
+			r = mafsd_hot_drop(d, inode);
+			if (r < 0)
+				return r;
 		}
 		file->stale = mafsd_in_memory(file);
 		file->on_n = true;

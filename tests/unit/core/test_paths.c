@@ -2,6 +2,8 @@
 /* Which data path an open gets, and that the kernel accepts every mix. */
 #include "core_fixture.h"
 
+#include <core/path.h>
+
 /* ---- what an open got ---- */
 
 /* M, D, X, C or K, by what the kernel would be told. */
@@ -54,6 +56,7 @@ static uint64_t make_hot(struct core *c, const char *name)
 
 	core_pull(c, name);
 	must_be(core_file(c, nodeid)->state, MAFSD_CLEAN);
+	usleep(30000); /* N's times are those of another tick */
 	return nodeid;
 }
 
@@ -243,6 +246,54 @@ static void test_stale_copy_that_nobody_changed_is_used_again(void **state)
 	assert_int_equal(path_of(c, nodeid, O_WRONLY), 'D');
 	assert_int_equal(path_of(c, nodeid, O_RDONLY), 'M');
 	core_stop(c);
+}
+
+static void test_times_are_told_apart_after_two_ticks(void **state)
+{
+	static const struct {
+		struct timespec then, now;
+		bool may_share;
+	} cases[] = {
+		{ { 100, 500000000 }, { 100, 500000000 }, true },
+		{ { 100, 500000000 }, { 100, 519999999 }, true },
+		{ { 100, 500000000 }, { 100, 520000000 }, false },
+		{ { 100, 990000000 }, { 101, 9999999 }, true },
+		{ { 100, 990000000 }, { 101, 10000000 }, false },
+		{ { 100, 999999999 }, { 102, 0 }, false },
+		{ { 101, 0 }, { 100, 999999999 }, true }, /* in the future */
+		{ { 1LL << 40, 0 }, { 100, 0 }, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(cases); i++)
+		assert_int_equal(mafsd_may_share_tick(&cases[i].then,
+						      &cases[i].now),
+				 cases[i].may_share);
+}
+
+static void test_times_stay_when_an_open_makes_the_file_dirty(void **state)
+{
+	const struct timespec old[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+	struct core *c = *state;
+	struct mafsd_open *reader, *writer;
+	bool is_volatile;
+	uint64_t nodeid;
+	struct stat st;
+
+	core_start(c);
+	n_write(c, "f", "old");
+	must_be(utimensat(AT_FDCWD, t_path(c->n, "f"), old, 0), 0);
+	core_pull(c, "f");
+	nodeid = core_lookup(c, "f");
+	reader = core_open(c, nodeid, O_RDONLY);
+	assert_int_equal(open_letter(c, nodeid, O_RDWR, &writer), 'X');
+	must_be(mafsd_getattr(c->d, nodeid, &st, &is_volatile), 0);
+	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
+	mafsd_release(c->d, writer);
+	mafsd_release(c->d, reader);
+	core_stop(c);
+	must_be(stat(t_path(c->n, "f"), &st), 0);
+	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
 }
 
 static void
@@ -709,6 +760,8 @@ int main(void)
 		CORE_TEST(
 			test_writer_of_hot_file_is_passed_to_disk_and_copy_is_stale),
 		CORE_TEST(test_stale_copy_that_nobody_changed_is_used_again),
+		CORE_TEST(test_times_are_told_apart_after_two_ticks),
+		CORE_TEST(test_times_stay_when_an_open_makes_the_file_dirty),
 		CORE_TEST(
 			test_stale_copy_stays_unused_while_file_on_disk_is_in_use),
 		CORE_TEST(test_truncating_what_is_in_use_on_disk_cuts_it_there),
