@@ -49,6 +49,8 @@ class Volume:
     n_files: the daemon's RLIMIT_NOFILE
     """
 
+    n_killed = 0  # daemons, in all
+
     def __init__(self, work, source=None, mnt=None, memory="tmpfs:256M",
                  options="", n_files=None):
         self.work, self.memory, self.options = work, memory, options
@@ -144,6 +146,7 @@ class Volume:
         if PLAIN:
             run(["umount", "-l", self.mnt])
             return
+        Volume.n_killed += 1
         os.kill(self.pid, signal.SIGKILL)
         wait_for(lambda: process_gone(self.pid), 30, "the killed daemon's end")
 

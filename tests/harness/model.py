@@ -44,8 +44,8 @@ class Model:
             self.vol.discard()
             self.vol.mount()
         name = str(next(self.numbers))
-        sides = [Side(os.path.join(top, name))
-                 for top in (self.vol.mnt, self.plain)]
+        plain = Side(os.path.join(self.plain, name))
+        sides = [Side(os.path.join(self.vol.mnt, name), plain), plain]
         for side in sides:
             os.mkdir(side.top)
         try:

@@ -69,9 +69,11 @@ class Mapping:
         # For the file's size: what is O_PATH does not count as open.
         self.path_fd = os.open(f"/proc/self/fd/{fd}", os.O_PATH)
 
-    def part(self, offset, length):
-        """What of it lies in the file: beyond is SIGBUS."""
-        limit = min(self.length, os.fstat(self.path_fd).st_size)
+    def part(self, offset, length, plain):
+        """What of it lies in the file: beyond is SIGBUS. @plain: the mapping
+        of the plain file, whose size can be asked for also when it has neither
+        a name nor a descriptor."""
+        limit = min(self.length, os.fstat(plain.path_fd).st_size)
         begin = min(int(offset), limit)
         return self.address + begin, min(int(length), limit - begin)
 
@@ -89,10 +91,12 @@ class Nothing(Exception):
 
 
 class Side:
-    """One directory, with what is open in it."""
+    """One directory, with what is open in it. @plain: the other side, of a
+    mount."""
 
-    def __init__(self, top):
+    def __init__(self, top, plain=None):
         self.top, self.fds, self.mappings = top, {}, {}
+        self.plain = plain or self
         self.was_mapped = False
 
     def mtime(self, ns):
@@ -131,6 +135,10 @@ class Side:
         if slot not in self.mappings:
             raise Nothing
         return self.mappings[slot]
+
+    def part(self, slot, offset, length):
+        return self.mapping(slot).part(offset, length,
+                                       self.plain.mapping(slot))
 
     def unmap_all(self):
         while self.mappings:
@@ -319,13 +327,12 @@ class Side:
         mapping = self.mapping(slot)
         if not mapping.writable:
             raise Nothing
-        address, length = mapping.part(offset, length)
+        address, length = self.part(slot, offset, length)
         ctypes.memmove(address, bytes_of(seed, length), length)
         return length
 
     def do_load(self, slot, offset, length):
-        return digest(ctypes.string_at(*self.mapping(slot).part(offset,
-                                                                length)))
+        return digest(ctypes.string_at(*self.part(slot, offset, length)))
 
     def do_msync(self, slot):
         self.mapping(slot).sync()

@@ -229,5 +229,7 @@ def main(**volume_options):
             print(work.messages_tail())
     finally:
         work.clean()
+    if Volume.n_killed:
+        print(f"kill: killed={Volume.n_killed}")
     print(f"{n_passed} passed, {n_failed} failed", flush=True)
     sys.exit(1 if n_failed else 0 if n_passed else 77)
