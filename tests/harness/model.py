@@ -51,6 +51,11 @@ class Model:
         try:
             for number, line in enumerate(lines, 1):
                 self._step(sides, number, line)
+        except Exception:
+            raise
+        except BaseException:  # too late, or told to end
+            print(f"stopped in line {number}, {line}", flush=True)
+            raise
         finally:
             for side in sides:
                 side.close_all()
