@@ -284,8 +284,8 @@ int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable);
  * Return: the first error. */
 int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
 			   size_t n, bool wait);
-/* Copies what is dirty down under @file->io held exclusively, unflushed.
- * For spill. */
+/* Copies what is dirty down under @file->io held exclusively, flushed only
+ * where N is cut. For spill. */
 int mafsd_copy_down(struct mafsd *d, struct mafsd_inode *inode);
 int mafsd_write_back_start(struct mafsd *d);
 void mafsd_write_back_stop(struct mafsd *d);

@@ -31,7 +31,7 @@ int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
 	if (r <= 0)
 		return r;
 	r = mafsd_copy_bytes(d, &copy);
-	if (r == 0 && durable && copy.cuts)
+	if (r == 0 && copy.cuts)
 		r = d->tier->flush(copy.n_fd, true);
 	if (r == 0)
 		r = mafsd_copy_seal(d, &copy);

@@ -4,8 +4,9 @@
  * before or those after the operation under way, never a mixture. Of a file
  * each byte, and its size, is of before or of after.
  *
- * After a power cut: never shorter than what was durable, its bytes durable
- * ones or any that came since.
+ * After a power cut: never shorter than what was durable and is wanted, its
+ * bytes durable ones or any that came since. Shorter than what was durable:
+ * one content that it had, whole.
  */
 #include "crash.h"
 
@@ -109,6 +110,15 @@ static bool ever(const struct model_file *file, uint64_t at, int byte)
 	return false;
 }
 
+static bool was(const struct model_file *file, const struct seen_file *is)
+{
+	for (size_t i = 0; i < file->n_versions; i++)
+		if (file->versions[i].size == is->size &&
+		    !memcmp(file->versions[i].bytes, is->bytes, is->size))
+			return true;
+	return false;
+}
+
 static const char *judge_cut(const struct model_file *old,
 			     const struct model_file *new,
 			     const struct seen_file *is)
@@ -123,6 +133,9 @@ static const char *judge_cut(const struct model_file *old,
 		return say("%s: cut short: %llu bytes, not %llu", is->path,
 			   (unsigned long long)is->size,
 			   (unsigned long long)least);
+	if (is->size < old->versions[0].size && !was(old, is) && !was(new, is))
+		return say("%s: cut to %llu bytes before they were there",
+			   is->path, (unsigned long long)is->size);
 	for (uint64_t i = 0; i < least; i++)
 		if (!ever(old, i, is->bytes[i]) && !ever(new, i, is->bytes[i]))
 			return say("%s: byte at %llu was never there", is->path,

@@ -89,6 +89,13 @@ static const struct workload workloads[] = {
 			   WRITE(0, 9000, 9000, 3), FSYNC(0), CLOSE(0)),
 	},
 	{
+		.name = "cut_spill_of_rewritten",
+		.before = OPS(N_WRITE("f", 50000, 9)),
+		.ops = OPS(OPEN("f", 0, O_TRUNC), WRITE(0, 0, 9000, 1),
+			   WRITE(0, 20000, 3000, 2), DO(MEMORY_FULL),
+			   WRITE(0, 9000, 9000, 3), CLOSE(0)),
+	},
+	{
 		.name = "cut_push_and_pull",
 		.before = OPS(N_WRITE("cold", 9000, 9)),
 		.ops = OPS(MAKE("a", 9000, 1), PUSH("a"), PULL("a"),
