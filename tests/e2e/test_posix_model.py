@@ -49,16 +49,16 @@ def test_kept_scripts_answer_as_on_disk(work):
 
 
 def test_random_operations_answer_as_on_disk(work):
-    perform(work, FIXED_SEED, scale(25, 1000))
+    perform(work, FIXED_SEED, scale(15, 1000))
 
 
 def test_random_operations_of_a_fresh_seed_answer_as_on_disk(work):
     print(f"fresh seed {FRESH_SEED}", flush=True)
-    perform(work, FRESH_SEED, scale(25, 1000))
+    perform(work, FRESH_SEED, scale(15, 1000))
 
 
 def test_random_operations_between_kills_answer_as_on_disk(work):
-    perform(work, FRESH_SEED, scale(10, 1000), kill_every=100)
+    perform(work, FRESH_SEED, scale(6, 1000), kill_every=100)
 
 
 if __name__ == "__main__":
