@@ -18,10 +18,12 @@ cd "$(dirname "$0")/.."
 dir=build/reliability
 run=1
 seconds=20
+unset MAFS_TEST_LONG
+set_of="-LE ^(long|bench|qemu)\$"
 case ${1-}:$# in
 :0) ;;
 --long:1)
-	export MAFS_TEST_LONG=1
+	set_of="-L ^long\$" # which set MAFS_TEST_LONG themselves
 	seconds=600
 	;;
 --read:2)
@@ -58,8 +60,9 @@ tests()
 
 if [ -n "$run" ]; then
 	mkdir -p "$dir"
-	names='^(crash\.|unit\.core\.|e2e\.(.*kill|.*powercut|.*fault|posix_model))'
-	tests release -R "$names"
+	# shellcheck disable=SC2086
+	tests release $set_of \
+		-R '^(crash\.|unit\.core\.|e2e\..*(kill|powercut|fault|model))'
 	tests asan -L '^(unit|crash|e2e)$' -LE '^(long|bench|qemu)$'
 	tests tsan -L '^tsan$' -LE '^(long|bench|qemu)$'
 	tests fuzz -L '^fuzz$'
