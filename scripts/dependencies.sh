@@ -28,7 +28,7 @@ packages_test='
 	libcap2-bin make procps python3 rsync sqlite3 strace stress-ng tar xfsprogs'
 
 # What only check.sh --long uses.
-packages_long='gdb qemu-system-x86'
+packages_long='debootstrap gdb qemu-system-x86'
 
 step()
 {

@@ -158,21 +158,21 @@ def _run(function, work, shared, limit_s):
         work.sub(function.__name__).clean()
 
 
-def _options():
+def _options(limit_s):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only tests whose name "
                         "contains one of these")
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--limit", type=int, default=scale(120, 3600),
+    parser.add_argument("--limit", type=int, default=limit_s,
                         help="seconds for one test")
     parser.add_argument("--trace", action="store_true",
                         help="print whole tracebacks")
     return parser.parse_args()
 
 
-def main(**volume_options):
-    """volume_options: of the shared Volume."""
-    options = _options()
+def main(limit_s=scale(120, 3600), **volume_options):
+    """limit_s: for one test; volume_options: of the shared Volume."""
+    options = _options(limit_s)
     tests = [(name, function) for name, function
              in vars(sys.modules["__main__"]).items()
              if name.startswith("test_") and callable(function)]
