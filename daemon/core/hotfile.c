@@ -191,8 +191,6 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 	struct mafsd_file *file = inode->file;
 	int r;
 
-	if (st->st_size == 0)
-		mafsd_pending_set(d, inode);
 	mafs_fingerprint_of(st, &file->fingerprint);
 	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
 	r = create_memory(d, inode);
@@ -206,6 +204,8 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 	file->stale = file->unverified = file->writing_logged = false;
 	file->dirty_whole = file->mapped_writer = false;
 	file->n_valid = 0;
+	if (st->st_size == 0)
+		mafsd_pending_set(d, inode);
 	mafsd_dirty_on_n(d, file, st);
 	file->gen++;
 	become_hot(d, file);

@@ -187,7 +187,6 @@ static inline bool mafsd_in_memory(const struct mafsd_file *file)
 /* ---- pending.c: whose bytes were never down; inode->lock held ---- */
 
 void mafsd_pending_set(struct mafsd *d, struct mafsd_inode *inode);
-void mafsd_pending_clear(struct mafsd *d, struct mafsd_inode *inode);
 const char *mafsd_pending_xattr(const struct mafsd *d);
 
 /* ---- pending_scan.c ---- */

@@ -108,8 +108,6 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	r = admit(d, caller, inode, path, open);
 	if (r < 0)
 		return r;
-	if (is_new && path == MAFSD_C && !file->on_n)
-		mafsd_pending_set(d, inode);
 	open->file = file;
 	open->error_seq = file->wb_error_seq;
 	file->n_open++;
@@ -241,8 +239,6 @@ static void last_release(struct mafsd *d, struct mafsd_inode *inode)
 			mafsd_queue_dirty(d, file, due);
 	} else if (file->state == MAFSD_CLEAN) {
 		mafsd_queue_clean(d, file);
-	} else if (!mafsd_in_memory(file)) {
-		mafsd_pending_clear(d, inode); /* it stayed empty */
 	}
 }
 

@@ -2,7 +2,9 @@
 /*
  * Files whose bytes were never down. A power cut leaves them empty at N, and
  * an empty file says nothing; so N's inode carries an xattr with the session's
- * number from before the first reply until the bytes are below. pending_scan.c
+ * number from before its first byte is acknowledged until the bytes are below.
+ * It is set once the log has the file: a daemon that is killed leaves no mark
+ * that the next does not know of. pending_scan.c
  * reads what is left.
  *
  * Best effort: where N takes no xattr, nothing is listed.
@@ -33,21 +35,5 @@ void mafsd_pending_set(struct mafsd *d, struct mafsd_inode *inode)
 		       d->volume->session.number);
 	inode->file->pending = setxattr(path, mafsd_pending_xattr(d), value,
 					(size_t)len, 0) == 0;
-	mafsd_path_put(d, inode);
-}
-
-void mafsd_pending_clear(struct mafsd *d, struct mafsd_inode *inode)
-{
-	char path[MAFSD_PROC_LEN];
-	int fd;
-
-	if (!inode->file->pending)
-		return;
-	fd = mafsd_path_get(d, inode);
-	if (fd < 0)
-		return;
-	mafsd_proc_path(fd, path);
-	removexattr(path, mafsd_pending_xattr(d));
-	inode->file->pending = false;
 	mafsd_path_put(d, inode);
 }

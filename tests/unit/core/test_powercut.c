@@ -87,7 +87,6 @@ static void test_new_file_is_marked_until_it_is_down(void **state)
 
 	core_start(c);
 	open = core_create(c, "f", O_WRONLY, NULL);
-	assert_true(is_pending(c, "f"));
 	core_write_text(c, open, "bytes");
 	assert_true(is_pending(c, "f"));
 	core_fsync(c, open);
@@ -144,6 +143,7 @@ static void test_mark_is_not_seen_through_the_mount(void **state)
 
 	core_start(c);
 	open = core_create(c, "f", O_WRONLY, &nodeid);
+	core_write_text(c, open, "bytes");
 	must(is_pending(c, "f"));
 	assert_int_equal(
 		mafsd_listxattr(c->d, &t_root, nodeid, list, sizeof(list)), 0);
@@ -203,6 +203,22 @@ static void test_power_cut_lists_what_was_never_down(void **state)
 static void do_create(struct core *c)
 {
 	write_closed(c, "f", "bytes");
+}
+
+static void do_create_empty(struct core *c)
+{
+	core_create(c, "f", O_WRONLY, NULL);
+}
+
+static void test_kill_leaves_no_mark_on_an_empty_file(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_create_empty);
+	core_start(c);
+	must_be(mafsd_recover_all(c->d), 0);
+	core_stop(c);
+	assert_false(is_pending(c, "f"));
 }
 
 static void test_kill_lists_nothing(void **state)
@@ -439,6 +455,7 @@ int main(void)
 		CORE_TEST(test_spilled_file_is_not_marked),
 		CORE_TEST(test_mark_is_not_seen_through_the_mount),
 		CORE_TEST(test_power_cut_lists_what_was_never_down),
+		CORE_TEST(test_kill_leaves_no_mark_on_an_empty_file),
 		CORE_TEST(test_kill_lists_nothing),
 		CORE_TEST(test_victim_is_kept_until_the_new_bytes_are_down),
 		CORE_TEST(test_rename_that_fails_keeps_nothing),
