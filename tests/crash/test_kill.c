@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ctest: labels=root timeout=600
+ * ctest: labels=root timeout=900
  *
  * The daemon is killed before each of its system calls, and in the middle of
  * each store; memory and page cache live on. Everything acknowledged must be

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ctest: labels=root timeout=600
+ * ctest: labels=root timeout=900
  *
  * Killed twice: at any call of any workload, and then at any call of the
  * daemon that comes to recover. Pairs are drawn; MAFS_TEST_SEED draws others.
