@@ -12,6 +12,7 @@
 #include "copy_down.h"
 #include "replaced.h"
 
+#include <string.h>
 #include <sys/xattr.h>
 
 #define CHUNK (1U << 20)
@@ -220,13 +221,41 @@ static int open_both(struct mafsd *d, struct mafsd_copy *copy)
 	return d->memory->ops->stat(copy->mem, &copy->mem_st);
 }
 
+int mafsd_spare_buffer(struct mafsd *d)
+{
+	d->wb_spare = malloc(CHUNK);
+	if (!d->wb_spare)
+		return -ENOMEM;
+	memset(d->wb_spare, 0, CHUNK); /* its pages are there, too */
+	return 0;
+}
+
+/* Write-back is what frees memory, so it must not need any: without a buffer
+ * of their own copies go through the spare one, one at a time. */
+static void take_buffer(struct mafsd *d, struct mafsd_copy *copy)
+{
+	copy->bytes = malloc(CHUNK);
+	if (copy->bytes)
+		return;
+	pthread_mutex_lock(&d->wb_spare_lock);
+	copy->bytes = d->wb_spare;
+}
+
+static void give_buffer(struct mafsd *d, struct mafsd_copy *copy)
+{
+	uint8_t *bytes = take_ptr(copy->bytes);
+
+	if (bytes == d->wb_spare)
+		pthread_mutex_unlock(&d->wb_spare_lock);
+	else
+		free(bytes);
+}
+
 int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy)
 {
 	int r;
 
-	copy->bytes = malloc(CHUNK);
-	if (!copy->bytes)
-		return -ENOMEM;
+	take_buffer(d, copy);
 	r = open_both(d, copy);
 	if (r < 0)
 		goto out;
@@ -235,7 +264,7 @@ int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy)
 	mafs_act_as_self();
 	copy->cuts = copy->mem_st.st_size < copy->n_st.st_size;
 out:
-	free(take_ptr(copy->bytes));
+	give_buffer(d, copy);
 	return r;
 }
 

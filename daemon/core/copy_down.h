@@ -34,6 +34,8 @@ struct mafsd_copy {
  * @wait. */
 int mafsd_copy_begin(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 		     bool nameless, struct mafsd_copy *ret);
+/* Once, before the first copy. Return: 0, -ENOMEM. */
+int mafsd_spare_buffer(struct mafsd *d);
 int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy);
 int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy);
 /* Is something on N to be taken back once the bytes are below? */

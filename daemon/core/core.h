@@ -311,6 +311,8 @@ struct mafsd {
 	bool stopping; /* wb_lock */
 	pthread_t wb_thread;
 	bool wb_running;
+	pthread_mutex_t wb_spare_lock;
+	uint8_t *wb_spare; /* wb_spare_lock: a buffer for when memory is out */
 	atomic_bool recover_stop;
 	pthread_t recover_thread;
 	bool recover_running;

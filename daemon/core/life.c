@@ -7,7 +7,7 @@
  * stored as ended; memory destroyed. Killed before the second, the next daemon
  * finds the memory; killed before the third, it removes it.
  */
-#include "intern.h"
+#include "copy_down.h"
 #include "orphans.h"
 #include "replaced.h"
 
@@ -37,6 +37,7 @@ static void init_locks(struct mafsd *d)
 	pthread_mutex_init(&d->wb_lock, NULL);
 	pthread_cond_init(&d->wb_wake, NULL);
 	pthread_cond_init(&d->wb_round, NULL);
+	pthread_mutex_init(&d->wb_spare_lock, NULL);
 	pthread_mutex_init(&d->pressure.lock, NULL);
 	pthread_cond_init(&d->pressure.wake, NULL);
 }
@@ -214,6 +215,9 @@ static int start(struct mafsd *d, struct mafs_fault *fault)
 	if (r < 0)
 		return r;
 	mafsd_space_init(d);
+	r = mafsd_spare_buffer(d);
+	if (r < 0)
+		return r;
 	return d->root ? mafs_capabilities_limit() : 0;
 }
 
@@ -388,6 +392,7 @@ void mafsd_free(struct mafsd *d)
 	mafsd_replaced_done(take_ptr(d->replaced_left));
 	mafsd_slots_done(&d->slots);
 	mafsd_journal_close(d);
+	free(d->wb_spare);
 	if (d->memory)
 		d->memory->ops->free(d->memory);
 	mafs_closep(&d->replaced_fd);

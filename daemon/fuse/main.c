@@ -14,6 +14,7 @@
 #include <control/control.h>
 #include <core/intern.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define EXIT_USAGE 2
@@ -38,6 +39,18 @@ static void raise_descriptor_limit(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Best effort, while we have the capability. Memory is only freed through us:
+ * we are not to wait for it, nor to be killed for it. */
+static void stay_alive(void)
+{
+	_cleanup_close_ int fd = -1;
+
+	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!write(fd, "-1000", 5);
 }
 
 static int open_volume(struct daemon *self, struct mafs_fault *fault)
@@ -216,6 +229,7 @@ static int live(struct daemon *self)
 	int r;
 
 	raise_descriptor_limit();
+	stay_alive();
 	r = open_volume(self, &fault);
 	if (r == 0 && !self->line.offline && !self->line.foreground)
 		r = mafsd_ready_fork(&self->ready, &fault);
