@@ -7,7 +7,7 @@
 
 cd "$(dirname "$0")" || exit 1
 code=77
-for name in powercut; do
+for name in powercut powercut_names; do
 	MAFS_TEST_LONG=1 python3 "test_$name.py" "$@"
 	case $? in
 	0) [ $code = 77 ] && code=0 ;;

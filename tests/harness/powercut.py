@@ -103,9 +103,10 @@ class Numbers:
 class Machine:
     """A disk, a volume on it, and what a reboot takes away."""
 
-    def __init__(self, work, kind, rng):
+    def __init__(self, work, kind, rng, delays):
         private_mounts()
-        self.rng, self.n_cuts, self.n_forgot = rng, 0, 0
+        self.rng, self.delays = rng, delays
+        self.n_cuts = self.n_forgot = 0
         self.off = Numbers(1)
         self.disk = Disk(work, kind)
         self.boot_id = work.join("boot-id")
@@ -116,8 +117,8 @@ class Machine:
         self.vol = Volume(work, source=source, memory="tmpfs:256M")
 
     def mount(self):
-        after = self.rng.choice(("0", "0.1", "5"))
-        self.vol.mount(f"writeback_after={after}")
+        delay = self.rng.choice(self.delays)
+        self.vol.mount(f"writeback_after={delay}")
 
     @staticmethod
     def _fresh_run():
@@ -153,7 +154,7 @@ class Machine:
         said = numbers.all()
         self.off[0] = 1
         self.disk.cut()
-        self.vol.kill()
+        self.vol.discard()
         Child.kill_all()
         return said
 
@@ -179,8 +180,6 @@ class Machine:
         return child
 
     def boot(self):
-        while self.vol.is_mounted():
-            run(["umount", "-l", self.vol.mnt])
         run(["umount", "-l", "/run"])
         self._fresh_run()
         self._new_boot_id()
@@ -196,8 +195,8 @@ class Machine:
             run(["umount", "-l", point])
 
 
-def cut_rounds(work, name, n_rounds, story):
-    """n_rounds cuts on each file system.
+def cut_rounds(work, name, n_rounds, story, kinds=KINDS, delays=(0, 0.1, 5)):
+    """n_rounds cuts on each file system; delays: of write-back, in seconds.
 
     story(machine, top, rng) prepares the directory `top` of the mount, yields
     (what a child process does until the cut, the Numbers in which it says how
@@ -205,9 +204,9 @@ def cut_rounds(work, name, n_rounds, story):
     is left.
     """
     n_rounds = int(os.environ.get("MAFS_TEST_ROUNDS", n_rounds))
-    for kind in KINDS:
+    for kind in kinds:
         rng = random.Random(f"{SEED} {name} {kind}")
-        machine = Machine(work.sub(kind), kind, rng)
+        machine = Machine(work.sub(kind), kind, rng, delays)
         n_whole = i = 0
         try:
             machine.mount()
@@ -248,10 +247,12 @@ UNIT = 1024
 
 
 class Version:
-    """Content of `size` bytes; with holes, every second 64 KiB are one."""
+    """Content of `size` bytes; with holes, every second 64 KiB of a larger
+    file are one, the first as well."""
 
     def __init__(self, number, size, holes=False):
-        self.number, self.size, self.holes = number, size, holes
+        self.number, self.size = number, size
+        self.holes = holes and size > 64 * UNIT
 
     def is_hole(self, i):
         return self.holes and not i // 64 % 2
