@@ -382,10 +382,13 @@ int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 	if (!mafsd_journal_claim(d, &identity, &hot))
 		return 0;
 	mafs_fingerprint_of(st, &now);
-	if (changed_while_away(&hot, &now))
-		return mafsd_recover_conflict(d, &hot);
+	if (changed_while_away(&hot, &now)) {
+		mafsd_recover_conflict(d, &hot);
+		return 0;
+	}
 	file = mafsd_file_get(inode);
 	if (!file) {
+		mafsd_journal_unclaim(d, hot.id);
 		mafs_map_done(&hot.map);
 		return -ENOMEM;
 	}

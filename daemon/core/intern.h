@@ -129,6 +129,13 @@ void mafsd_journal_tend(struct mafsd *d);
 /* An entry of an earlier daemon with this identity: copied, claimed. */
 bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,
 			 struct mafs_hot *ret);
+/* What was claimed has found no place: it is to be met again. */
+void mafsd_journal_unclaim(struct mafsd *d, uint64_t id);
+/* Has the log bytes for this inode? For a cold one: of an earlier daemon, not
+ * kept beside it yet, and a `map` would supersede them. */
+bool mafsd_journal_knows(struct mafsd *d, const struct mafsd_inode *inode);
+/* Files whose wanted bytes are in memory alone, by the log. */
+size_t mafsd_journal_n_newer(struct mafsd *d);
 
 /* ---- hotfile.c: an inode's bytes in memory ---- */
 
@@ -310,8 +317,9 @@ void mafsd_act_as_owner(struct mafsd *d, const struct stat *st);
 /* ---- recover.c ---- */
 
 /* N changed while the volume was not mounted: the memory copy is to be kept
- * beside it. Takes @hot's map over. */
-int mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot);
+ * beside it. Takes @hot's map over. When it cannot be kept now it is unmet
+ * again, and the inode stays at N. Context: inode->lock held. */
+void mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot);
 /* A hint's directory, proven to lie beneath N; the caller closes it. */
 int mafsd_hinted_directory(struct mafsd *d, const struct mafs_hint *hint);
 /* N/.mafs/lost+found, made when it is missing; the caller closes it. */

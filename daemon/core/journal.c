@@ -194,3 +194,42 @@ bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,
 	atomic_fetch_sub(&d->journal.n_unclaimed, 1);
 	return true;
 }
+
+void mafsd_journal_unclaim(struct mafsd *d, uint64_t id)
+{
+	struct mafs_hot *hot;
+	mafs_guard(&d->journal.lock);
+
+	hot = mafs_hot_find(d->journal.table, id);
+	if (!hot || !hot->claimed)
+		return;
+	hot->claimed = false;
+	atomic_fetch_add(&d->journal.n_unclaimed, 1);
+}
+
+bool mafsd_journal_knows(struct mafsd *d, const struct mafsd_inode *inode)
+{
+	struct mafs_identity identity;
+
+	mafsd_inode_identity(d, inode, &identity);
+	mafs_guard(&d->journal.lock);
+	return mafs_hot_find_identity(d->journal.table, &identity);
+}
+
+static int count_newer(void *context, struct mafs_hot *hot)
+{
+	size_t *n = context;
+
+	/* What was removed while open may still have its intent. */
+	*n += hot->state != MAFS_HOT_CLEAN && !hot->drop_intent;
+	return 0;
+}
+
+size_t mafsd_journal_n_newer(struct mafsd *d)
+{
+	size_t n = 0;
+	mafs_guard(&d->journal.lock);
+
+	mafs_hot_visit(d->journal.table, count_newer, &n);
+	return n;
+}

@@ -366,6 +366,10 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 				   "some files left in memory could not be "
 				   "brought back: %s",
 				   strerror(-recovered));
+	if (r == 0 && mafsd_journal_n_newer(d) > 0)
+		r = mafs_fault_set(fault, -EBUSY,
+				   "memory still has bytes that %s has not",
+				   d->options.source);
 	if (r < 0)
 		return r;
 	mafsd_journal_close(d);

@@ -238,7 +238,8 @@ static int begin_promotion(struct mafsd *d, struct promotion *p)
 
 	if (mafsd_in_memory(file) && mafsd_hot_verify(d, inode) > 0)
 		return 1;
-	if (mafsd_in_memory(file) || file->path != MAFSD_CLOSED)
+	if (mafsd_in_memory(file) || file->path != MAFSD_CLOSED ||
+	    mafsd_journal_knows(d, inode))
 		return -EBUSY;
 	mafsd_slot_close(&d->slots, &file->n_slot);
 	p->n_fd = mafsd_n_open(d, inode, O_RDONLY);

@@ -70,9 +70,11 @@ static int choose_for_reading(struct mafsd *d, struct mafsd_inode *inode)
 }
 
 /* May a new or truncated file begin in memory? */
-static bool memory_for_new(struct mafsd *d, int flags)
+static bool memory_for_new(struct mafsd *d, struct mafsd_inode *inode,
+			   int flags)
 {
-	if ((flags & (O_DSYNC | O_SYNC)) || atomic_load(&d->pressure.is_short))
+	if ((flags & (O_DSYNC | O_SYNC)) ||
+	    atomic_load(&d->pressure.is_short) || mafsd_journal_knows(d, inode))
 		return false;
 	return atomic_load(&d->dirty_bytes) < d->dirty_max_bytes;
 }
@@ -88,7 +90,7 @@ static int choose_for_new(struct mafsd *d, struct mafsd_inode *inode, int flags,
 		file->on_n = true;
 		return MAFSD_D;
 	}
-	file->on_n = !memory_for_new(d, flags);
+	file->on_n = !memory_for_new(d, inode, flags);
 	if (file->on_n && d->pass_n)
 		return MAFSD_D;
 	return MAFSD_C;

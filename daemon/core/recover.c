@@ -273,18 +273,26 @@ static int give_home(struct mafsd *d, const struct mafs_hot *hot, bool exact)
 	return r;
 }
 
-int mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot)
+/* @hot is claimed; when it gets no home it is not, and waits for the next who
+ * looks: another look-up, or the end. */
+static int settle(struct mafsd *d, const struct mafs_hot *hot, bool exact)
 {
-	int r;
+	int r = give_home(d, hot, exact);
 
+	if (r < 0) {
+		mafs_error("%s: no home for its bytes yet: %s", hot->hint.name,
+			   strerror(-r));
+		mafsd_journal_unclaim(d, hot->id);
+	}
+	return r;
+}
+
+void mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot)
+{
 	mafs_warning("%s: changed on disk while it was not mounted",
 		     hot->hint.name);
-	r = give_home(d, hot, false);
-	if (r < 0)
-		mafs_error("%s: its memory copy could not be kept: %s",
-			   hot->hint.name, strerror(-r));
+	settle(d, hot, false);
 	mafs_map_done(&hot->map);
-	return 0;
 }
 
 /* ---- looking for the dirty ones ---- */
@@ -318,17 +326,26 @@ static int settle_nameless(struct mafsd *d, const struct mafs_hot *hot)
 
 	if (!claim_by_id(d, hot->id))
 		return 0;
-	if (!hot->drop_intent) {
-		r = give_home(d, hot, true);
-		if (r < 0)
-			mafs_error("%s: no home for its bytes: %s",
-				   hot->hint.name, strerror(-r));
-		return r;
-	}
+	if (!hot->drop_intent)
+		return settle(d, hot, true);
 	r = mafsd_journal_id(d, MAFS_OMF_DROP, hot->id);
 	if (r == 0)
 		d->memory->ops->remove(d->memory, &hot->map);
 	return r;
+}
+
+/* Its inode is known, and a look-up before could not keep the conflict. */
+static int settle_conflict(struct mafsd *d, struct mafsd_inode *inode,
+			   const struct mafs_hot *hot)
+{
+	struct mafs_identity identity;
+	mafs_guard(&inode->lock);
+
+	mafsd_inode_identity(d, inode, &identity);
+	if (!mafs_identity_equal(&identity, &hot->identity) ||
+	    !claim_by_id(d, hot->id))
+		return 0;
+	return settle(d, hot, false);
 }
 
 static int meet(struct mafsd *d, const struct mafs_hot *hot,
@@ -342,8 +359,10 @@ static int meet(struct mafsd *d, const struct mafs_hot *hot,
 	if (!place->path)
 		return settle_nameless(d, hot);
 	r = mafsd_resolve(d, place->path + 1, &inode);
-	if (r == 0)
-		mafsd_inode_unref(d, inode);
+	if (r < 0)
+		return r;
+	r = settle_conflict(d, inode, hot);
+	mafsd_inode_unref(d, inode);
 	return r;
 }
 

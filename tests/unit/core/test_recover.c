@@ -444,6 +444,94 @@ static void test_file_changed_while_away_is_in_conflict(void **state)
 	assert_true(n_holds(c, "f.mafs-conflict-1", "rewritten"));
 }
 
+static int full_pwrite(int fd, const void *bytes, size_t len, uint64_t offset)
+{
+	return -ENOSPC;
+}
+
+/* Looked at all that was left, on a full disk that then has room again. */
+static void start_on_full_disk(struct core *c)
+{
+	static struct mafs_tier_ops full;
+
+	full = mafs_tier_disk;
+	full.pwrite = full_pwrite;
+	core_start_on(c, &full);
+	mafsd_recover_stop(c->d);
+}
+
+static void killed_with_conflict(struct core *c)
+{
+	n_write(c, "f", "first");
+	core_killed(c, do_rewrite);
+	n_write(c, "f", "changed on disk");
+}
+
+static void test_conflict_that_found_no_room_is_kept_at_the_end(void **state)
+{
+	struct core *c = *state;
+
+	killed_with_conflict(c);
+	start_on_full_disk(c);
+	assert_true(core_holds(c, core_lookup(c, "f"), "changed on disk"));
+	assert_false(n_exists(c, "f.mafs-conflict-1"));
+	c->d->tier = &mafs_tier_disk;
+	core_stop(c);
+	assert_true(n_holds(c, "f", "changed on disk"));
+	assert_true(n_holds(c, "f.mafs-conflict-1", "rewritten"));
+}
+
+static void
+test_homeless_file_that_found_no_room_is_made_at_the_end(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write);
+	must_be(unlink(t_path(c->n, "f")), 0);
+	start_on_full_disk(c);
+	c->d->tier = &mafs_tier_disk;
+	core_stop(c);
+	assert_true(n_holds(c, "f", "written"));
+}
+
+static void test_stop_refuses_while_a_conflict_finds_no_room(void **state)
+{
+	struct core *c = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	killed_with_conflict(c);
+	start_on_full_disk(c);
+	must_be(mafsd_stop(c->d, &fault), -ENOSPC);
+	mafsd_free(c->d);
+	c->d = NULL;
+
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "f.mafs-conflict-1", "rewritten"));
+}
+
+/* A `map` of the same file would supersede the copy. */
+static void test_file_whose_conflict_waits_stays_at_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	uint64_t nodeid, n_moved = 0, n_kept = 0;
+	struct mafsd_open *open;
+
+	killed_with_conflict(c);
+	start_on_full_disk(c);
+	nodeid = core_lookup(c, "f");
+	c->d->tier = &mafs_tier_disk;
+	must_be(mafsd_pull(c->d, "f", &n_moved, &n_kept, &fault), 0);
+	assert_int_equal(n_moved, 0);
+	open = core_open(c, nodeid, O_RDWR | O_TRUNC);
+	assert_int_equal(open->file->path, MAFSD_D);
+	mafsd_release(c->d, open);
+	core_stop(c);
+	assert_true(n_holds(c, "f.mafs-conflict-1", "rewritten"));
+	assert_int_equal(n_size(c, "f"), 0);
+}
+
 static void test_owner_and_mode_changed_while_away_are_no_conflict(void **state)
 {
 	struct core *c = *state;
@@ -600,6 +688,11 @@ int main(void)
 		CORE_TEST(test_file_whose_name_was_taken_is_kept_beside_it),
 		CORE_TEST(test_file_without_directory_is_in_lost_and_found),
 		CORE_TEST(test_file_changed_while_away_is_in_conflict),
+		CORE_TEST(test_conflict_that_found_no_room_is_kept_at_the_end),
+		CORE_TEST(
+			test_homeless_file_that_found_no_room_is_made_at_the_end),
+		CORE_TEST(test_stop_refuses_while_a_conflict_finds_no_room),
+		CORE_TEST(test_file_whose_conflict_waits_stays_at_disk),
 		CORE_TEST(
 			test_owner_and_mode_changed_while_away_are_no_conflict),
 		CORE_TEST(test_killed_in_write_back_memory_wins),
