@@ -236,10 +236,13 @@ static int begin_promotion(struct mafsd *d, struct promotion *p)
 	struct mafsd_file *file = p->file;
 	mafs_guard(&inode->lock);
 
+	/* Open, its path says where its bytes are; a stale copy stays stale,
+	 * as the kernel may not have opened N's file yet. */
+	if (file->path != MAFSD_CLOSED)
+		return mafsd_in_memory(file) && !file->on_n ? 1 : -EBUSY;
 	if (mafsd_in_memory(file) && mafsd_hot_verify(d, inode) > 0)
 		return 1;
-	if (mafsd_in_memory(file) || file->path != MAFSD_CLOSED ||
-	    mafsd_journal_knows(d, inode))
+	if (mafsd_in_memory(file) || mafsd_journal_knows(d, inode))
 		return -EBUSY;
 	mafsd_slot_close(&d->slots, &file->n_slot);
 	p->n_fd = mafsd_n_open(d, inode, O_RDONLY);

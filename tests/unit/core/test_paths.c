@@ -248,6 +248,35 @@ static void test_stale_copy_that_nobody_changed_is_used_again(void **state)
 	core_stop(c);
 }
 
+/* Between the reply to an open and the kernel's own of N's file nobody seems
+ * to use it. */
+static void test_pull_leaves_the_stale_copy_of_an_open_file_stale(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid, n_moved, n_kept;
+	char bytes[8];
+	int fd;
+
+	core_start(c);
+	nodeid = make_hot(c, "f");
+	open = core_open(c, nodeid, O_WRONLY);
+	must(open->passthrough && core_file(c, nodeid)->stale);
+	must_be(mafsd_pull(c->d, "f", &n_moved, &n_kept, NULL), 0);
+	assert_int_equal(n_kept, 1);
+	fd = kernel_reopen(&c->kernel, open->backing_id, O_WRONLY);
+	must_be(pwrite(fd, "fresh", 5, 0), 5);
+	close(fd);
+	mafsd_release(c->d, open);
+
+	core_pull(c, "f");
+	assert_int_equal(open_letter(c, nodeid, O_RDONLY, &open), 'M');
+	must_be(core_read(c, open, bytes, 5, 0), 5);
+	assert_memory_equal(bytes, "fresh", 5);
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
 static void test_times_are_told_apart_after_two_ticks(void **state)
 {
 	static const struct {
@@ -760,6 +789,8 @@ int main(void)
 		CORE_TEST(
 			test_writer_of_hot_file_is_passed_to_disk_and_copy_is_stale),
 		CORE_TEST(test_stale_copy_that_nobody_changed_is_used_again),
+		CORE_TEST(
+			test_pull_leaves_the_stale_copy_of_an_open_file_stale),
 		CORE_TEST(test_times_are_told_apart_after_two_ticks),
 		CORE_TEST(test_times_stay_when_an_open_makes_the_file_dirty),
 		CORE_TEST(
