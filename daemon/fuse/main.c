@@ -7,6 +7,7 @@
  * the session open, for the next daemon.
  */
 #include "adapter.h"
+#include "notify.h"
 #include "options.h"
 #include "ready.h"
 #include "session.h"
@@ -104,6 +105,12 @@ static int stop_core(struct mafsd *d)
 
 /* ---- telling that the mount answers ---- */
 
+static void fail(struct daemon *self, const struct mafs_fault *fault)
+{
+	mafsd_notify("STATUS=%s", fault->what);
+	mafsd_ready_fail(&self->ready, fault);
+}
+
 static void *run_ready(void *argument)
 {
 	struct daemon *self = argument;
@@ -113,13 +120,27 @@ static void *run_ready(void *argument)
 	mafsd_thread_enter();
 	r = mafsd_session_wait_ready(self->fuse, self->line.mountpoint);
 	if (r == 0) {
+		mafsd_notify("READY=1\nSTATUS=serving %s at %s",
+			     self->line.source, self->line.mountpoint);
 		mafsd_ready_tell(&self->ready);
 		return NULL;
 	}
 	mafs_fault_set(&fault, r, "%s does not answer: %s",
 		       self->line.mountpoint, strerror(-r));
-	mafsd_ready_fail(&self->ready, &fault);
+	fail(self, &fault);
 	return NULL;
+}
+
+/* ---- writing back ---- */
+
+/* Its errors come again when the core stops. */
+static void write_back(struct mafsd *d, bool terminal)
+{
+	struct mafsd_left left;
+
+	mafsd_left_begin(&left, d, terminal);
+	(void)mafsd_sync(d, NULL);
+	mafsd_left_end(&left);
 }
 
 /* ---- serving ---- */
@@ -187,16 +208,16 @@ static int serve(struct daemon *self)
 			mafs_error("the connection to the kernel: %s",
 				   strerror(-r));
 	}
+	mafsd_notify("STOPPING=1");
 	end_serving(self);
 	/* The long part, while people can still ask how it goes; the memory
-	 * that the rest takes down is theirs to look at no more. Its errors
-	 * come again. */
-	(void)mafsd_sync(self->d, NULL);
+	 * that the rest takes down is theirs to look at no more. */
+	write_back(self->d, false);
 	mafsd_control_stop(self->control);
 	r_stop = stop_core(self->d);
 	/* Told last: who hears of the failure may begin anew at once. */
 	if (!self->ready_running)
-		mafsd_ready_fail(&self->ready, &fault);
+		fail(self, &fault);
 	mafsd_session_free(self->fuse);
 	return r < 0 ? r : r_stop;
 }
@@ -219,6 +240,7 @@ static int run_offline(struct mafsd *d)
 	r = mafsd_recover_all(d);
 	if (r < 0)
 		mafs_error("not all could be found again: %s", strerror(-r));
+	write_back(d, true);
 	r_stop = stop_core(d);
 	return r < 0 ? r : r_stop;
 }
@@ -234,7 +256,7 @@ static int live(struct daemon *self)
 	if (r == 0 && !self->line.offline && !self->line.foreground)
 		r = mafsd_ready_fork(&self->ready, &fault);
 	if (r < 0)
-		mafsd_ready_fail(&self->ready, &fault);
+		fail(self, &fault);
 	else if (self->line.offline)
 		r = run_offline(self->d);
 	else
