@@ -2,6 +2,8 @@
 /* mafs mount: serve a directory from memory. */
 #include "cli.h"
 #include "mount.h"
+#include "unit.h"
+#include "utab.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -20,6 +22,9 @@ static int take_option(struct mafs_mount_request *request, int c, char **argv,
 		return mafs_mount_memory(request, optarg, fault);
 	case 'f':
 		request->foreground = true;
+		return 0;
+	case 'S':
+		request->no_systemd = true;
 		return 0;
 	case 'r':
 		request->read_only = true;
@@ -54,6 +59,7 @@ static int read_command_line(int argc, char **argv,
 		{ "memory", required_argument, NULL, 'm' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "read-only", no_argument, NULL, 'r' },
+		{ "no-systemd", no_argument, NULL, 'S' },
 		{ 0 },
 	};
 	int c, r = 0;
@@ -80,6 +86,22 @@ static int add_read_only(struct mafs_mount_request *request)
 	return 0;
 }
 
+static int start(const struct mafs_mount_request *request,
+		 struct mafs_fault *fault)
+{
+	int r;
+
+	if (!request->foreground && !request->no_systemd &&
+	    mafs_unit_usable(request))
+		return mafs_unit_start(request, fault);
+	r = mafs_mount_start(request, fault);
+	if (r == 0)
+		mafs_notice("not under systemd: mafs umount %s must come "
+			    "before power-off",
+			    request->mountpoint);
+	return r;
+}
+
 static int run(int argc, char **argv)
 {
 	_cleanup_(mafs_mount_request_done) struct mafs_mount_request request = {
@@ -97,15 +119,13 @@ static int run(int argc, char **argv)
 	if (r == 0)
 		r = add_read_only(&request);
 	if (r == 0)
-		r = mafs_mount_start(&request, &fault);
+		r = start(&request, &fault);
+	if (r == 0)
+		mafs_utab_add(request.source, request.mountpoint);
 	if (r < 0) {
 		mafs_error("%s", fault.what[0] ? fault.what : strerror(-r));
 		return MAFS_EXIT_FAILURE;
 	}
-	if (access("/run/systemd/system", F_OK) < 0)
-		mafs_notice("no systemd here: mafs umount %s must come "
-			    "before power-off",
-			    request.mountpoint);
 	return MAFS_EXIT_OK;
 }
 
@@ -136,6 +156,8 @@ const struct mafs_command mafs_command_mount = {
 		"short memory is\n"
 		"  -r, --read-only      as -o ro\n"
 		"  -f, --foreground     stay, and say what happens\n"
+		"      --no-systemd     not as the unit mafs@DIR.service, also "
+		"where systemd runs\n"
 		"\n"
 		"Examples:\n"
 		"  mafs mount /data /mnt/fast\n"

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "client.h"
 #include "finish.h"
+#include "force.h"
 #include "holders.h"
 #include "progress.h"
 #include "salvage.h"
@@ -28,6 +29,7 @@
 struct umount {
 	bool all;
 	bool discard;
+	bool force;
 	const char *salvage; /* directory; NULL: no */
 };
 
@@ -223,6 +225,22 @@ static int umount_volume(const struct mafs_volume_ref *volume,
 	return MAFS_EXIT_OK;
 }
 
+static int force_volume(const struct mafs_volume_ref *volume)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	if (mafs_force_end(volume, &fault) < 0) {
+		mafs_error("%s", fault.what);
+		return MAFS_EXIT_FAILURE;
+	}
+	if (mafs_finish_is_left(volume))
+		mafs_notice("%s: its memory is kept; mafs mount goes on with "
+			    "it, mafs umount or mafs sync --offline writes it "
+			    "back",
+			    volume->source);
+	return MAFS_EXIT_OK;
+}
+
 static int umount_volumes(const struct mafs_volumes *volumes,
 			  const struct umount *umount)
 {
@@ -235,7 +253,8 @@ static int umount_volumes(const struct mafs_volumes *volumes,
 		if (umount->all && !volume->pid && !volume->mounted &&
 		    !mafs_finish_is_left(volume))
 			continue;
-		code |= umount_volume(volume, umount);
+		code |= umount->force ? force_volume(volume) :
+					umount_volume(volume, umount);
 	}
 	return code;
 }
@@ -245,6 +264,7 @@ static int run(int argc, char **argv)
 	static const struct option options[] = {
 		{ "all", no_argument, NULL, 'a' },
 		{ "discard", no_argument, NULL, 'd' },
+		{ "force", no_argument, NULL, 'f' },
 		{ "salvage", required_argument, NULL, 's' },
 		{ 0 },
 	};
@@ -253,11 +273,13 @@ static int run(int argc, char **argv)
 	struct umount umount = { 0 };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "a", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "af", options, NULL)) != -1) {
 		if (c == 'a')
 			umount.all = true;
 		else if (c == 'd')
 			umount.discard = true;
+		else if (c == 'f')
+			umount.force = true;
 		else if (c == 's')
 			umount.salvage = optarg;
 		else
@@ -269,6 +291,10 @@ static int run(int argc, char **argv)
 		return mafs_command_usage(&mafs_command_umount,
 					  "--discard and --salvage want one "
 					  "volume");
+	if (umount.force && (umount.discard || umount.salvage))
+		return mafs_command_usage(&mafs_command_umount,
+					  "--force keeps the memory: first "
+					  "that, then --discard or --salvage");
 	if (umount.all ? optind < argc : optind == argc)
 		return mafs_command_usage(&mafs_command_umount,
 					  "name what to unmount, or --all");
@@ -283,8 +309,8 @@ static int run(int argc, char **argv)
 const struct mafs_command mafs_command_umount = {
 	.name = "umount",
 	.summary = "write everything back and unmount",
-	.help = "usage: mafs umount VOLUME...\n"
-		"       mafs umount --all\n"
+	.help = "usage: mafs umount [--force] VOLUME...\n"
+		"       mafs umount [--force] --all\n"
 		"       mafs umount --salvage DIR | --discard VOLUME\n"
 		"\n"
 		"Writes everything back, unmounts, and waits for the daemon's "
@@ -301,6 +327,10 @@ const struct mafs_command mafs_command_umount = {
 		"             what cannot be written back is copied to DIR, and "
 		"memory given up\n"
 		"  --discard  what cannot be written back is lost\n"
+		"  -f, --force\n"
+		"             for a daemon that hangs: kill it and take the "
+		"mount away. What is\n"
+		"             not written back stays in memory, for mafs mount\n"
 		"\n"
 		"Example:\n"
 		"  mafs umount /mnt/fast\n",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mafs: finds the command, answers for help and version, runs it. */
+/* mafs: finds the command, answers for help and version, runs it. Under a name
+ * of helper.c it is what mount(8) and umount(8) call. */
 #include "cli.h"
+#include "helper.h"
 
 #include <curl/curl.h>
 #include <getopt.h>
@@ -84,31 +86,39 @@ int mafs_command_usage(const struct mafs_command *command, const char *fmt, ...)
 	return MAFS_EXIT_USAGE;
 }
 
-static int run(const struct mafs_command *command, int argc, char **argv)
+/* getopt's own messages begin with argv[0]; curl begins before threads do. */
+static int run_prepared(int (*run)(int, char **), int argc, char **argv)
 {
 	int code;
 
+	opterr = 0;
+	optind = 1;
+	curl_global_init(CURL_GLOBAL_NOTHING);
+	code = run(argc, argv);
+	curl_global_cleanup();
+	return code;
+}
+
+static int run(const struct mafs_command *command, int argc, char **argv)
+{
 	if (command->help && asks_for_help(argc, argv)) {
 		fputs(command->help, stdout);
 		return MAFS_EXIT_OK;
 	}
-	/* getopt's own messages begin with argv[0]. */
-	opterr = 0;
-	optind = 1;
-	/* Before there are threads. */
-	curl_global_init(CURL_GLOBAL_NOTHING);
-	code = command->run(argc, argv);
-	curl_global_cleanup();
-	return code;
+	return run_prepared(command->run, argc, argv);
 }
 
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";
+	int (*helper)(int, char **) = argc > 0 ? mafs_helper_find(argv[0]) :
+						 NULL;
 	const struct mafs_command *command;
 	int code = MAFS_EXIT_OK;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (helper)
+		return run_prepared(helper, argc, argv);
 	if (!strcmp(name, "help"))
 		name = argc > 2 ? argv[2] : "--help";
 	command = find_command(name);

@@ -19,6 +19,7 @@ struct mafs_mount_request {
 	bool read_only;
 	bool allow_other;
 	bool foreground;
+	bool no_systemd;
 };
 
 void mafs_mount_request_done(struct mafs_mount_request *request);

@@ -64,12 +64,14 @@ int mafs_find_fused(char *ret, size_t len)
 	return mafs_find_in_path("mafs-fused", ret, len);
 }
 
-static void run_child(const char *program, const char *const argv[], int err_fd)
+/* @said_fd: instead of its descriptor @number; -1: nothing is said to us. */
+static void run_child(const char *program, const char *const argv[],
+		      int said_fd, int number)
 {
 	signal(SIGPIPE, SIG_DFL);
 	/* Its words are compared. */
-	if (err_fd >= 0 &&
-	    (dup2(err_fd, STDERR_FILENO) < 0 || setenv("LC_ALL", "C", 1) < 0))
+	if (said_fd >= 0 &&
+	    (dup2(said_fd, number) < 0 || setenv("LC_ALL", "C", 1) < 0))
 		_exit(127);
 	execv(program, (char *const *)argv);
 	_exit(127);
@@ -90,7 +92,8 @@ static void read_line(int fd, char *ret, size_t len)
 		;
 }
 
-int mafs_spawn(const char *const argv[], char *ret_said, size_t len)
+static int spawn(const char *const argv[], int number, char *ret_said,
+		 size_t len)
 {
 	_cleanup_close_ int from = -1, to = -1;
 	char program[PATH_MAX];
@@ -112,7 +115,8 @@ int mafs_spawn(const char *const argv[], char *ret_said, size_t len)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		run_child(strchr(argv[0], '/') ? argv[0] : program, argv, to);
+		run_child(strchr(argv[0], '/') ? argv[0] : program, argv, to,
+			  number);
 	mafs_closep(&to);
 	if (ret_said)
 		read_line(from, ret_said, len);
@@ -120,4 +124,14 @@ int mafs_spawn(const char *const argv[], char *ret_said, size_t len)
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int mafs_spawn(const char *const argv[], char *ret_said, size_t len)
+{
+	return spawn(argv, STDERR_FILENO, ret_said, len);
+}
+
+int mafs_spawn_output(const char *const argv[], char *ret_said, size_t len)
+{
+	return spawn(argv, STDOUT_FILENO, ret_said, len);
 }

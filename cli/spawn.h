@@ -14,6 +14,9 @@
  */
 int mafs_spawn(const char *const argv[], char *ret_said, size_t len);
 
+/* The same, with the first line of its standard output. */
+int mafs_spawn_output(const char *const argv[], char *ret_said, size_t len);
+
 /**
  * mafs_find_fused() - where mafs-fused is
  * @ret: PATH_MAX bytes

@@ -6,6 +6,7 @@
 #include "unmount.h"
 
 #include "spawn.h"
+#include "utab.h"
 #include "where.h"
 
 #include <errno.h>
@@ -44,8 +45,11 @@ int mafs_unmount(const char *mountpoint, bool lazy, struct mafs_fault *fault)
 {
 	if (geteuid() != 0)
 		return unmount_by_helper(mountpoint, lazy, fault);
-	if (umount2(mountpoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
+	if (umount2(mountpoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) ==
+	    0) {
+		mafs_utab_remove(mountpoint);
 		return 0;
+	}
 	if (errno == EBUSY)
 		return mafs_fault_set(fault, -EBUSY, "%s is in use",
 				      mountpoint);

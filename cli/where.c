@@ -69,9 +69,8 @@ static const char *rest_below(const char *path, const char *directory)
 	return path + strspn(path, "/");
 }
 
-/* The mount that shows @path: the deepest, of several there the last. */
-static const struct mafs_mount *mount_of(const struct mafs_mounts *mounts,
-					 const char *path)
+const struct mafs_mount *mafs_where_mount(const struct mafs_mounts *mounts,
+					  const char *path)
 {
 	const struct mafs_mount *found = NULL;
 
@@ -112,7 +111,7 @@ static int join(const char *a, const char *b, char *ret, size_t len)
 static int find_by_mount(const struct mafs_mounts *mounts, const char *path,
 			 struct mafs_where *ret, struct mafs_fault *fault)
 {
-	const struct mafs_mount *mount = mount_of(mounts, path), *whole;
+	const struct mafs_mount *mount = mafs_where_mount(mounts, path), *whole;
 	int r;
 
 	if (!mount || strcmp(mount->type, MAFS_FUSE_TYPE) != 0)

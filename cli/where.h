@@ -41,6 +41,10 @@ int mafs_where_absolute(const char *path, char *ret, size_t len);
 /* Is @path at or below @directory? Both absolute and normal. */
 bool mafs_where_is_below(const char *path, const char *directory);
 
+/* The mount that shows @path: the deepest, of several there the last. */
+const struct mafs_mount *mafs_where_mount(const struct mafs_mounts *mounts,
+					  const char *path);
+
 /* "DIR on MNT", "DIR" when it is not mounted; for messages. Points into the
  * caller's buffer. */
 const char *mafs_where_title(const struct mafs_volume_ref *volume, char *ret,

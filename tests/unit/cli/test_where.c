@@ -64,10 +64,10 @@ static const struct mafs_mounts mounts = { .mounts = table, .n_mounts = 4 };
 
 static void test_deepest_mount_shows_a_path(void **state)
 {
-	assert_ptr_equal(mount_of(&mounts, "/m/x"), &table[1]);
-	assert_ptr_equal(mount_of(&mounts, "/m"), &table[1]);
-	assert_ptr_equal(mount_of(&mounts, "/m/in/x"), &table[2]);
-	assert_ptr_equal(mount_of(&mounts, "/mx"), &table[0]);
+	assert_ptr_equal(mafs_where_mount(&mounts, "/m/x"), &table[1]);
+	assert_ptr_equal(mafs_where_mount(&mounts, "/m"), &table[1]);
+	assert_ptr_equal(mafs_where_mount(&mounts, "/m/in/x"), &table[2]);
+	assert_ptr_equal(mafs_where_mount(&mounts, "/mx"), &table[0]);
 }
 
 static void test_bind_mount_leads_to_the_whole(void **state)
