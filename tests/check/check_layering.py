@@ -15,8 +15,8 @@ BASE = ["lib/base"]
 PLATFORM = BASE + ["lib/platform"]
 EXTENT = PLATFORM + ["lib/extent"]
 LOG = EXTENT + ["lib/log"]
-LOGPLAY = LOG + ["lib/shadow", "lib/memory", "lib/tier", "lib/volume",
-                 "logplay"]
+LOGPLAY = LOG + ["lib/shadow", "lib/memory", "lib/tier", "lib/policy",
+                 "lib/volume", "logplay"]
 CORE = LOGPLAY + ["daemon/core"]
 
 # Layer: what it may include; of two layers, the lower stands first.
@@ -25,6 +25,7 @@ LAYERS = {
     "lib/platform": PLATFORM,
     "lib/extent": EXTENT,
     "lib/log": LOG,
+    "lib/policy": BASE + ["lib/policy"],
     "lib/memory": LOG + ["lib/memory"],
     "lib/shadow": LOG + ["lib/shadow"],
     "lib/tier": LOG + ["lib/tier"],
