@@ -6,9 +6,9 @@
  * The kernel's discipline is kept: changes of names are serialised, an inode
  * in use is not forgotten, writes of one file that could cut each other short
  * exclude each other. Threads write stripes of their own, so that writes of
- * one file run side by side.
+ * one file run side by side. What failed is told with the file's history.
  *
- * MAFS_SEED and MAFS_SECONDS change what is run.
+ * MAFS_TEST_SEED and MAFS_SECONDS change what is run.
  */
 #include "core_fixture.h"
 
@@ -29,8 +29,23 @@ struct object {
 	uint8_t *bytes; /* zeros behind size */
 };
 
+/* Something that was done to a file, and the file right after. */
+struct event {
+	uint64_t nodeid;
+	unsigned int thread;
+	const char *what;
+	uint64_t start, len;
+	long long result;
+	char after[120];
+};
+
+#define N_EVENTS 4096U
+#define N_EVENTS_SHOWN 50U
+
 struct stress {
 	struct core *c;
+	struct event events[N_EVENTS]; /* the last of them */
+	atomic_uint n_events;
 	pthread_mutex_t names; /* as the kernel's lock of the directory */
 	struct object *objects[N_FILES]; /* under names; NULL: no such file */
 	atomic_bool done;
@@ -55,6 +70,90 @@ static const char *name_of(unsigned int index)
 						"f4", "f5", "f6", "f7" };
 
 	return names[index];
+}
+
+/* ---- history ---- */
+
+static void describe(struct mafsd *d, uint64_t nodeid, char *ret, size_t len)
+{
+	static const char *const states[] = { "cold", "clean", "dirty",
+					      "writing" };
+	struct mafsd_inode *inode = mafsd_inode_by_id(d, nodeid);
+	const struct mafsd_file *file;
+	struct stat n = { 0 };
+	mafs_guard(&inode->lock);
+
+	mafsd_stat_n(d, inode, &n);
+	file = inode->file;
+	if (!file) {
+		snprintf(ret, len, "no file, N %lld", (long long)n.st_size);
+		return;
+	}
+	snprintf(ret, len,
+		 "%s %c%s%s%s, open %u, id %llu gen %llu, dirty %llu%s, N %lld",
+		 states[file->state], "-MDC"[file->path],
+		 file -> on_n ? " on_n" : "", file->stale ? " stale" : "",
+		 file->wb_busy ? " busy" : "", file->n_open,
+		 (unsigned long long)file->id, (unsigned long long)file->gen,
+		 (unsigned long long)file->dirty_bytes,
+		 file->dirty_whole ? " whole" : "", (long long)n.st_size);
+}
+
+static void note(struct worker *w, uint64_t nodeid, const char *what,
+		 uint64_t start, uint64_t len, long long result)
+{
+	struct stress *s = w->s;
+	unsigned int i = atomic_fetch_add_explicit(&s->n_events, 1,
+						   memory_order_relaxed);
+	struct event *event = &s->events[i % N_EVENTS];
+
+	*event = (struct event){ .nodeid = nodeid,
+				 .thread = w->index,
+				 .what = what,
+				 .start = start,
+				 .len = len,
+				 .result = result };
+	describe(s->c->d, nodeid, event->after, sizeof(event->after));
+}
+
+static void show_history(struct stress *s, uint64_t nodeid)
+{
+	unsigned int end = s->n_events, i = end, n = 0;
+	unsigned int first = end > N_EVENTS ? end - N_EVENTS : 0;
+
+	while (i > first && n < N_EVENTS_SHOWN)
+		n += s->events[--i % N_EVENTS].nodeid == nodeid;
+	for (; i < end; i++) {
+		const struct event *event = &s->events[i % N_EVENTS];
+
+		if (event->nodeid == nodeid)
+			fprintf(stderr,
+				"%u: thread %u %s %llu+%llu = %lld: %s\n", i,
+				event->thread, event->what,
+				(unsigned long long)event->start,
+				(unsigned long long)event->len, event->result,
+				event->after);
+	}
+}
+
+/* @n bytes were read at @start, where the file should have @len; behind its
+ * end are zeros. */
+static bool is_as_object(struct stress *s, const struct object *object,
+			 const char *what, const uint8_t *bytes, size_t n,
+			 uint64_t start, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (object->bytes[start + i] != (i < n ? bytes[i] : 0))
+			break;
+	if (i == len)
+		return true;
+	show_history(s, object->nodeid);
+	fprintf(stderr, "%s: byte %llu is %d, not %d; %zu bytes at %llu\n",
+		what, (unsigned long long)(start + i), i < n ? bytes[i] : -1,
+		object->bytes[start + i], n, (unsigned long long)start);
+	return false;
 }
 
 /* ---- objects ---- */
@@ -107,13 +206,16 @@ struct handle {
 	int fd; /* what the kernel serves from; -1 */
 };
 
-static void handle_take(struct stress *s, struct mafsd_open *open,
+/* The kernel has the reply some time before it opens the backing file. */
+static void handle_take(struct worker *w, struct mafsd_open *open,
 			struct handle *ret)
 {
 	ret->open = open;
 	ret->fd = -1;
+	if (dice(w, 8) == 0)
+		usleep(dice(w, 2000));
 	if (open->passthrough && !open->direct_io)
-		ret->fd = kernel_reopen(&s->c->kernel, open->backing_id,
+		ret->fd = kernel_reopen(&w->s->c->kernel, open->backing_id,
 					open->flags & O_ACCMODE);
 }
 
@@ -138,7 +240,7 @@ static void create(struct worker *w, unsigned int i)
 			     O_RDWR | O_EXCL, &entry, &open),
 		0);
 	s->objects[i] = object_new(entry.nodeid);
-	handle_take(s, open, &handle);
+	handle_take(w, open, &handle);
 	handle_close(s, &handle);
 }
 
@@ -246,6 +348,8 @@ static void write_stripe(struct worker *w, struct object *object,
 			object->size = start + (uint64_t)n;
 		pthread_mutex_unlock(&object->size_lock);
 	}
+	note(w, object->nodeid, handle->fd >= 0 ? "stores" : "writes", start,
+	     len, n);
 	pthread_rwlock_unlock(&object->lock);
 }
 
@@ -263,16 +367,13 @@ static void read_stripe(struct worker *w, struct object *object,
 			struct handle *handle)
 {
 	uint64_t start = w->index * STRIPE;
-	size_t len;
 	ssize_t n;
 
 	pthread_rwlock_rdlock(&object->lock);
 	n = read_some(w->s, handle, w->bytes, STRIPE, start);
 	must(n >= 0);
-	len = (size_t)n < STRIPE ? (size_t)n : STRIPE;
-	must(!memcmp(w->bytes, object->bytes + start, len));
-	for (size_t i = len; i < STRIPE; i++)
-		must_be(object->bytes[start + i], 0);
+	must(is_as_object(w->s, object, "read", w->bytes, (size_t)n, start,
+			  STRIPE));
 	pthread_rwlock_unlock(&object->lock);
 }
 
@@ -299,19 +400,24 @@ static void resize(struct worker *w, struct object *object, bool is_open)
 		must_be(st.st_size, attr.st_size);
 		shadow_resize(object, (uint64_t)attr.st_size);
 	}
+	note(w, object->nodeid, "resizes", (uint64_t)attr.st_size, 0, r);
 	pthread_rwlock_unlock(&object->lock);
 }
 
 static void allocate(struct worker *w, struct object *object,
 		     struct handle *handle)
 {
-	static const int modes[] = {
-		0,
-		FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_ZERO_RANGE,
+	static const struct {
+		const char *what;
+		int mode;
+	} modes[] = {
+		{ "allocates", 0 },
+		{ "allocates, keeping the size,", FALLOC_FL_KEEP_SIZE },
+		{ "punches", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE },
+		{ "zeroes", FALLOC_FL_ZERO_RANGE },
 	};
-	int mode = modes[dice(w, MAFS_ARRAY_SIZE(modes))], r;
+	size_t i = dice(w, MAFS_ARRAY_SIZE(modes));
+	int mode = modes[i].mode, r;
 	uint64_t start = dice(w, SIZE_MAX_BYTES - 1);
 	uint64_t len = 1 + dice(w, (unsigned int)(SIZE_MAX_BYTES - start));
 
@@ -334,6 +440,7 @@ static void allocate(struct worker *w, struct object *object,
 		if (!(mode & FALLOC_FL_KEEP_SIZE) && start + len > object->size)
 			object->size = start + len;
 	}
+	note(w, object->nodeid, modes[i].what, start, len, r);
 	pthread_rwlock_unlock(&object->lock);
 }
 
@@ -348,6 +455,7 @@ static void set_attributes(struct worker *w, struct object *object)
 	r = mafsd_setattr(w->s->c->d, &t_root, object->nodeid, &attr,
 			  dice(w, 2) ? MAFSD_SET_MODE : MAFSD_SET_MTIME, true,
 			  &st, &is_volatile);
+	note(w, object->nodeid, "sets attributes", 0, 0, r);
 	if (!is_gone(w->s, object, r))
 		must_be(r, 0);
 }
@@ -386,6 +494,7 @@ static void use_writer(struct worker *w, struct object *object,
 			must_be(mafsd_fsync(w->s->c->d, handle->open,
 					    dice(w, 2)),
 				0);
+			note(w, object->nodeid, "fsyncs", 0, 0, 0);
 			break;
 		case 4:
 			get_attributes(w, object, true);
@@ -420,7 +529,9 @@ static void use_bytes(struct worker *w)
 		return;
 	}
 	must_be(r, 0);
-	handle_take(w->s, open, &handle);
+	note(w, object->nodeid, how & O_TRUNC ? "truncates" : "opens", 0, 0,
+	     how);
+	handle_take(w, open, &handle);
 	if (how & O_TRUNC) {
 		shadow_resize(object, 0);
 		pthread_rwlock_unlock(&object->lock);
@@ -430,6 +541,7 @@ static void use_bytes(struct worker *w)
 	else
 		use_writer(w, object, &handle);
 	handle_close(w->s, &handle);
+	note(w, object->nodeid, "closes", 0, 0, how);
 	object_put(w->s, object);
 }
 
@@ -518,25 +630,28 @@ static void *administrate(void *argument)
 
 /* ---- the end ---- */
 
-static bool n_is(struct core *c, const char *name, const struct object *object)
+static bool n_is(struct stress *s, const char *name,
+		 const struct object *object)
 {
 	_cleanup_free_ uint8_t *bytes = malloc(SIZE_MAX_BYTES + 1);
-	_cleanup_close_ int fd = n_open(c, name, O_RDONLY);
+	_cleanup_close_ int fd = n_open(s->c, name, O_RDONLY);
 	ssize_t n = read(fd, bytes, SIZE_MAX_BYTES + 1);
 
-	return n == (ssize_t)object->size &&
-	       !memcmp(bytes, object->bytes, (size_t)n);
+	return is_as_object(s, object, "N", bytes, (size_t)n, 0,
+			    SIZE_MAX_BYTES) &&
+	       n == (ssize_t)object->size;
 }
 
-static bool mount_is(struct core *c, const struct object *object)
+static bool mount_is(struct stress *s, const struct object *object)
 {
 	_cleanup_free_ uint8_t *bytes = malloc(SIZE_MAX_BYTES + 1);
-	struct mafsd_open *open = core_open(c, object->nodeid, O_RDONLY);
-	ssize_t n = core_read(c, open, bytes, SIZE_MAX_BYTES + 1, 0);
+	struct mafsd_open *open = core_open(s->c, object->nodeid, O_RDONLY);
+	ssize_t n = core_read(s->c, open, bytes, SIZE_MAX_BYTES + 1, 0);
 
-	mafsd_release(c->d, open);
-	return n == (ssize_t)object->size &&
-	       !memcmp(bytes, object->bytes, (size_t)n);
+	mafsd_release(s->c->d, open);
+	return is_as_object(s, object, "mount", bytes, (size_t)n, 0,
+			    SIZE_MAX_BYTES) &&
+	       n == (ssize_t)object->size;
 }
 
 static unsigned int number_from(const char *variable, unsigned int otherwise)
@@ -548,10 +663,13 @@ static unsigned int number_from(const char *variable, unsigned int otherwise)
 
 static void run_stress(struct core *c, unsigned int seconds)
 {
-	struct stress s = { .c = c, .seed = number_from("MAFS_SEED", 4711) };
+	static struct stress s;
 	static struct worker workers[N_THREADS + 1];
 	pthread_t threads[N_THREADS + 1];
 
+	memset(&s, 0, sizeof(s));
+	s.c = c;
+	s.seed = number_from("MAFS_TEST_SEED", 4711);
 	pthread_mutex_init(&s.names, NULL);
 	c->options.writeback_after_ms = 20;
 	c->options.writeback_most_ms = 100;
@@ -581,14 +699,18 @@ static void run_stress(struct core *c, unsigned int seconds)
 	assert_int_equal(c->d->n_open, 0);
 	for (unsigned int i = 0; i < N_FILES; i++)
 		if (s.objects[i])
-			assert_true(mount_is(c, s.objects[i]));
+			assert_true(mount_is(&s, s.objects[i]));
+	/* Write-back of what was unlinked keeps it to its end. */
+	for (unsigned int i = 0; i < 60000 && kernel_n_backings(&c->kernel);
+	     i++)
+		usleep(1000);
 	assert_int_equal(kernel_n_backings(&c->kernel), 0);
 	must_be(mafsd_sync(c->d, NULL), 0);
 	for (unsigned int i = 0; i < N_FILES; i++) {
 		if (!s.objects[i])
 			assert_false(n_exists(c, name_of(i)));
 		else
-			assert_true(n_is(c, name_of(i), s.objects[i]));
+			assert_true(n_is(&s, name_of(i), s.objects[i]));
 		object_unref(&s, s.objects[i]);
 	}
 	core_stop(c);
