@@ -11,6 +11,7 @@
  */
 #include "replaced.h"
 
+#include <assert.h>
 #include <string.h>
 #include <time.h>
 
@@ -448,6 +449,7 @@ int mafsd_hot_verify(struct mafsd *d, struct mafsd_inode *inode)
 	struct stat st;
 	int r;
 
+	assert(file->path == MAFSD_CLOSED);
 	if (mafsd_is_dirty(file) || (!file->stale && !file->unverified))
 		return 1;
 	if (file->unverified && written_by_survivor(d, file)) {
