@@ -4,7 +4,8 @@
  * They hold file->io exclusively, so no read or write is under way.
  *
  * Spill order: bytes down to N, log `drop`, go on at N, free the memory. A
- * daemon killed before `drop` has the memory copy, after it N's.
+ * daemon killed before `drop` has the memory copy, after it N's. What programs
+ * have mapped does not spill.
  */
 #include "intern.h"
 
@@ -114,19 +115,48 @@ int mafsd_resize_locked(struct mafsd *d, struct mafsd_inode *inode,
 
 /* ---- spill ---- */
 
+/* All of it, also times that are set while it is copied. Context: file->io
+ * held exclusively, and inode->lock, which is let go meanwhile. */
+static int copy_all_down(struct mafsd *d, struct mafsd_inode *inode)
+{
+	struct mafsd_file *file = inode->file;
+	uint64_t gen;
+	int r = 0;
+
+	do {
+		gen = file->gen;
+		if (mafsd_is_dirty(file)) {
+			pthread_mutex_unlock(&inode->lock);
+			r = mafsd_copy_down(d, inode);
+			pthread_mutex_lock(&inode->lock);
+		}
+		/* A write-back begun since would copy old bytes over what N
+		 * gets. */
+		while (file->wb_busy)
+			pthread_cond_wait(&file->wb_done, &inode->lock);
+	} while (r == 0 && file->gen != gen);
+	return r;
+}
+
+/* A mapping would go on in memory that nobody reads any more. */
+static bool is_mapped(struct mafsd *d, struct mafsd_file *file)
+{
+	return mafsd_in_memory(file) &&
+	       (file->mapped_writer ||
+		mafsd_mem_use(d, file, true) != MAFS_USE_NONE);
+}
+
 int mafsd_spill(struct mafsd *d, struct mafsd_inode *inode)
 {
 	struct mafsd_file *file = inode->file;
-	int r = 0;
+	int r;
 
 	pthread_rwlock_wrlock(&file->io);
 	mafsd_inode_ref(d, inode); /* the hot reference goes below */
-	if (mafsd_is_dirty(file))
-		r = mafsd_copy_down(d, inode);
 	pthread_mutex_lock(&inode->lock);
-	/* A write-back begun since would copy old bytes over what N gets. */
-	while (file->wb_busy)
-		pthread_cond_wait(&file->wb_done, &inode->lock);
+	r = copy_all_down(d, inode);
+	if (r == 0 && is_mapped(d, file))
+		r = -ENOSPC;
 	if (r == 0 && file->path == MAFSD_C) {
 		r = mafsd_hot_drop(d, inode);
 		if (r == 0) {

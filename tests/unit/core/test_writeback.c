@@ -1161,6 +1161,96 @@ static void test_spill_that_fails_keeps_what_is_there(void **state)
 	free(bytes);
 }
 
+/* Not dirty any more, nor in memory. */
+static void must_spill(struct core *c, uint64_t nodeid)
+{
+	must_be(mafsd_spill(c->d, mafsd_inode_by_id(c->d, nodeid)), 0);
+	assert_true(core_file(c, nodeid)->on_n);
+}
+
+static void test_file_mapped_by_a_writer_does_not_spill(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *reader, *writer;
+	uint64_t nodeid;
+	int fd;
+
+	start(c);
+	n_write(c, "f", "0123456789");
+	nodeid = core_lookup(c, "f");
+	core_pull(c, "f");
+	reader = core_open(c, nodeid, O_RDONLY);
+	writer = core_open(c, nodeid, O_RDWR);
+	fd = kernel_reopen(&c->kernel, writer->backing_id, O_RDWR);
+	mafsd_release(c->d, reader);
+	mafsd_release(c->d, writer);
+
+	writer = core_open(c, nodeid, O_RDWR);
+	assert_int_equal(writer->file->path, MAFSD_C);
+	must_be(mafsd_spill(c->d, mafsd_inode_by_id(c->d, nodeid)), -ENOSPC);
+	must_be(pwrite(fd, "ABC", 3, 0), 3);
+	close(fd);
+	core_fsync(c, writer);
+	mafsd_release(c->d, writer);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "ABC3456789"));
+}
+
+static void test_file_mapped_by_a_reader_spills_when_it_is_not(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+	int fd;
+
+	start(c);
+	open = core_create(c, "f", O_RDWR, &nodeid);
+	core_write_pattern(c, open, 0, MIB, 1);
+	mafsd_release(c->d, open);
+	core_file(c, nodeid)->last_write_open_ms = 0; /* long ago */
+	open = core_open(c, nodeid, O_RDONLY);
+	fd = kernel_reopen(&c->kernel, open->backing_id, O_RDONLY);
+	mafsd_release(c->d, open);
+
+	open = core_open(c, nodeid, O_RDWR);
+	must_be(mafsd_spill(c->d, mafsd_inode_by_id(c->d, nodeid)), -ENOSPC);
+	assert_true(mafsd_in_memory(core_file(c, nodeid)));
+	close(fd);
+	must_spill(c, nodeid);
+	assert_true(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void set_times_meanwhile(void *context)
+{
+	struct meanwhile *m = context;
+	struct stat attr = { .st_mtim.tv_sec = 1000000000 }, st;
+	bool is_volatile;
+
+	must_be(mafsd_setattr(m->c->d, &t_root, m->nodeid, &attr,
+			      MAFSD_SET_MTIME, true, &st, &is_volatile),
+		0);
+}
+
+static void test_times_set_during_a_spill_are_kept(void **state)
+{
+	struct core *c = *state;
+	struct meanwhile m = { .c = c };
+	struct stat st;
+
+	start(c);
+	m.open = core_create(c, "f", O_RDWR, &m.nodeid);
+	core_write_pattern(c, m.open, 0, MIB, 1);
+	tier.in_write_context = &m;
+	tier.in_write = set_times_meanwhile;
+	must_spill(c, m.nodeid);
+	must_be(stat(t_path(c->n, "f"), &st), 0);
+	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
+	mafsd_release(c->d, m.open);
+	core_stop(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1206,6 +1296,9 @@ int main(void)
 		CORE_TEST(
 			test_unlinked_file_larger_than_memory_goes_on_at_disk),
 		CORE_TEST(test_spill_that_fails_keeps_what_is_there),
+		CORE_TEST(test_file_mapped_by_a_writer_does_not_spill),
+		CORE_TEST(test_file_mapped_by_a_reader_spills_when_it_is_not),
+		CORE_TEST(test_times_set_during_a_spill_are_kept),
 	};
 	int r = t_become_private();
 
