@@ -45,7 +45,7 @@ void mafsd_act_as_owner(struct mafsd *d, const struct stat *st)
 
 /* ---- where the bytes are ---- */
 
-/* Context: file->io held. */
+/* Stays so while file->io is held. */
 static bool bytes_in_memory(struct mafsd_file *file)
 {
 	mafs_guard(&file->inode->lock);
@@ -336,12 +336,24 @@ static int flush_name(struct mafsd *d, struct mafsd_inode *inode)
 	return r;
 }
 
+static int flush_n(struct mafsd *d, struct mafsd_file *file, bool data_only)
+{
+	int fd = mafsd_n_get(d, file);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = d->tier->flush(fd, data_only);
+	mafsd_n_put(d, file);
+	return r;
+}
+
 int mafsd_fsync(struct mafsd *d, struct mafsd_open *open, bool data_only)
 {
 	struct mafsd_file *file = open->file;
 	struct mafsd_inode *inode = file->inode;
 	bool dirty;
-	int fd, r;
+	int r;
 
 	pthread_mutex_lock(&inode->lock);
 	dirty = mafsd_is_dirty(file);
@@ -352,12 +364,10 @@ int mafsd_fsync(struct mafsd *d, struct mafsd_open *open, bool data_only)
 			mafsd_flush(d, open); /* it is told now */
 			return r;
 		}
-	} else {
-		fd = mafsd_n_get(d, file);
-		if (fd < 0)
-			return fd;
-		r = d->tier->flush(fd, data_only);
-		mafsd_n_put(d, file);
+	}
+	/* A spill may have taken them down before us, without a flush. */
+	if (!dirty || !bytes_in_memory(file)) {
+		r = flush_n(d, file, data_only);
 		if (r < 0)
 			return r;
 	}

@@ -1251,6 +1251,55 @@ static void test_times_set_during_a_spill_are_kept(void **state)
 	core_stop(c);
 }
 
+struct syncing {
+	struct core *c;
+	struct mafsd_open *open;
+	pthread_t thread;
+	size_t n_flushes; /* before its reply */
+};
+
+static void *fsync_main(void *argument)
+{
+	struct syncing *s = argument;
+
+	mafsd_thread_enter();
+	must_be(mafsd_fsync(s->c->d, s->open, false), 0);
+	s->n_flushes = n_calls_of('F');
+	return NULL;
+}
+
+static void fsync_meanwhile(void *context)
+{
+	struct syncing *s = context;
+
+	must_be(pthread_create(&s->thread, NULL, fsync_main, s), 0);
+	usleep(20000); /* it waits by now for the spill's copy to end */
+}
+
+/* Which of the two goes on first after the copy is chance. */
+static void test_fsync_during_a_spill_flushes_what_went_down(void **state)
+{
+	struct core *c = *state;
+	struct syncing s = { .c = c };
+	uint64_t nodeid;
+	char name[16];
+
+	start(c);
+	for (int i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		s.open = core_create(c, name, O_RDWR, &nodeid);
+		core_write_pattern(c, s.open, 0, MIB, 1);
+		forget_calls();
+		tier.in_write_context = &s;
+		tier.in_write = fsync_meanwhile;
+		must_spill(c, nodeid);
+		pthread_join(s.thread, NULL);
+		assert_true(s.n_flushes > 0);
+		mafsd_release(c->d, s.open);
+	}
+	core_stop(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1299,6 +1348,7 @@ int main(void)
 		CORE_TEST(test_file_mapped_by_a_writer_does_not_spill),
 		CORE_TEST(test_file_mapped_by_a_reader_spills_when_it_is_not),
 		CORE_TEST(test_times_set_during_a_spill_are_kept),
+		CORE_TEST(test_fsync_during_a_spill_flushes_what_went_down),
 	};
 	int r = t_become_private();
 
