@@ -26,7 +26,6 @@ static void take_dirty(struct mafsd *d, struct mafsd_file *file,
 	file->wb_reserved = file->reserved_bytes;
 	mafsd_dirty_take(d, file, &copy->ranges);
 	copy->n_valid = file->n_valid;
-	file->n_valid = UINT64_MAX;
 	copy->whole = file->dirty_whole;
 	file->dirty_whole = false;
 	copy->gen = file->gen;
@@ -34,6 +33,8 @@ static void take_dirty(struct mafsd *d, struct mafsd_file *file,
 	copy->id = file->id;
 	copy->pending = file->pending;
 	copy->replaced = take_ptr(file->replaced);
+	file->wb_new = mafsd_replaced_awaits(file);
+	file->n_valid = UINT64_MAX;
 }
 
 static void give_back(struct mafsd *d, struct mafsd_file *file,
@@ -361,6 +362,7 @@ static int end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 	file->wb_busy = false;
 	file->wb_reserved = 0;
 	file->pending &= copy->pending;
+	file->wb_new = false;
 	pthread_cond_broadcast(&file->wb_done);
 	r = copy->n_fd < 0 ? copy->n_fd : d->tier->stat(copy->n_fd, &st);
 	if (r == 0)
@@ -405,12 +407,17 @@ int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
 	pthread_mutex_lock(&inode->lock);
 	gone = flushed && is_gone(inode->file, error);
 	error = end_locked(d, copy, error, flushed);
-	if (mafsd_is_dirty(inode->file) && !inode->file->unlinked)
-		mafsd_replaced_push(inode->file, take_ptr(copy->replaced));
-	awaited = take_ptr(copy->replaced);
+	mafsd_replaced_push(inode->file, take_ptr(copy->replaced));
+	awaited = NULL;
+	if (!mafsd_is_dirty(inode->file) || inode->file->unlinked)
+		awaited = take_ptr(inode->file->replaced);
 	mafsd_file_put(d, inode);
 	pthread_mutex_unlock(&inode->lock);
-	mafsd_replaced_release(d, awaited);
+	/* Nameless, and not down: who has the name now may not be, either. */
+	if (error < 0 && !gone)
+		mafsd_replaced_done(awaited);
+	else
+		mafsd_replaced_release(d, awaited);
 	mafs_closep(&copy->n_fd);
 	mafs_ranges_done(&copy->ranges);
 	mafsd_inode_unref(d, inode);

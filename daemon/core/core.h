@@ -123,6 +123,7 @@ struct mafsd_file {
 	struct mafs_fingerprint fingerprint; /* of N */
 	struct timespec shown_ctime; /* zero: N's is shown */
 	bool pending; /* N's file says that it was never written */
+	bool wb_new; /* what is on its way down is not on N in any version */
 	struct mafsd_replaced *replaced; /* links that await our bytes */
 
 	/* N's descriptor for copies (slots.lock) */
@@ -281,6 +282,7 @@ struct mafsd {
 	int replaced_fd; /* N/.mafs/replaced; -1: read-only */
 	atomic_uint_fast64_t replaced_seq; /* the last one given */
 	struct mafsd_replaced *replaced_left; /* journal.lock */
+	bool orders_names; /* N's one log has changes of names in their order */
 	bool names_by_log; /* N's fsync of a file carries its name */
 	size_t batch_max; /* files in one round of write-back */
 	struct mafs_uuid fs_id;

@@ -74,6 +74,9 @@ static int look_at_n(struct mafsd *d, struct mafs_fault *fault)
 	d->cloned = d->root && mafs_have_capability(CAP_SYS_ADMIN);
 	d->fs_id = d->volume->session.fs_id;
 	d->n_overlay = fs.f_type == OVERLAYFS_SUPER_MAGIC;
+	d->orders_names = fs.f_type == EXT4_SUPER_MAGIC ||
+			  fs.f_type == XFS_SUPER_MAGIC ||
+			  fs.f_type == TMPFS_MAGIC; /* which forgets all */
 	d->names_by_log =
 		fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC ||
 		fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC;
@@ -187,8 +190,9 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 	d->memory_size_bytes = usage.size_bytes;
 	d->dirty_max_bytes = usage.size_bytes / 4;
 	r = recover ? mafsd_orphans_remove(d) : 0;
-	return r < 0 || d->options.read_only ? r :
-					       mafsd_replaced_begin(d, recover);
+	return r < 0 || d->options.read_only ?
+		       r :
+		       mafsd_replaced_begin(d, recover, fault);
 }
 
 /* ---- start ---- */
@@ -373,6 +377,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 	if (r < 0)
 		return r;
 	mafsd_journal_close(d);
+	mafsd_replaced_end(d);
 	d->volume->session.open = false;
 	r = mafs_volume_session_store(d->volume, fault);
 	if (r < 0)

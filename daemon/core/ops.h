@@ -57,9 +57,10 @@ int mafsd_unlink(struct mafsd *d, uint64_t parent, const char *name);
 int mafsd_rmdir(struct mafsd *d, uint64_t parent, const char *name);
 int mafsd_rename(struct mafsd *d, uint64_t parent, const char *name,
 		 uint64_t new_parent, const char *new_name, unsigned int flags);
-/* Will such a rename wait for bytes to be written back? Then it is for the
- * pool; else it does so only where N refuses a hard link. */
-bool mafsd_rename_may_wait(const struct mafsd *d, unsigned int flags);
+/* The same; it blocks where bytes must be written back before. */
+int mafsd_try_rename(struct mafsd *d, uint64_t parent, const char *name,
+		     uint64_t new_parent, const char *new_name,
+		     unsigned int flags, bool may_block);
 
 /* ---- directories ---- */
 

@@ -69,12 +69,16 @@ static int choose_for_reading(struct mafsd *d, struct mafsd_inode *inode)
 	return d->pass_n ? MAFSD_D : MAFSD_C;
 }
 
-/* May a new or truncated file begin in memory? */
+/* May a new or truncated file begin in memory? What is there already must: at
+ * N its old bytes would be gone before the new ones come. */
 static bool memory_for_new(struct mafsd *d, struct mafsd_inode *inode,
-			   int flags)
+			   int flags, bool is_new)
 {
-	if ((flags & (O_DSYNC | O_SYNC)) ||
-	    atomic_load(&d->pressure.is_short) || mafsd_journal_knows(d, inode))
+	if ((flags & (O_DSYNC | O_SYNC)) || mafsd_journal_knows(d, inode))
+		return false;
+	if (!is_new && (flags & O_TRUNC))
+		return true;
+	if (atomic_load(&d->pressure.is_short))
 		return false;
 	return atomic_load(&d->dirty_bytes) < d->dirty_max_bytes;
 }
@@ -90,7 +94,7 @@ static int choose_for_new(struct mafsd *d, struct mafsd_inode *inode, int flags,
 		file->on_n = true;
 		return MAFSD_D;
 	}
-	file->on_n = !memory_for_new(d, inode, flags);
+	file->on_n = !memory_for_new(d, inode, flags, is_new);
 	if (file->on_n && d->pass_n)
 		return MAFSD_D;
 	return MAFSD_C;

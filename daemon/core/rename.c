@@ -4,9 +4,10 @@
  * unlink. Children of a directory name their parent, not a path, so a moved
  * directory needs no change below it.
  *
- * A name must not lead to bytes that a power cut would take: what a dirty file
- * replaces is kept until its bytes are down (replaced.c), and where that cannot
- * be, and for an exchange, they are written back before.
+ * A name must not lead to bytes that a power cut would take: what a file
+ * replaces of which N has no version is kept until its bytes are down
+ * (replaced.c), and where that cannot be, and for an exchange, they are
+ * written back before.
  */
 #include "names.h"
 #include "replaced.h"
@@ -64,19 +65,31 @@ static int do_rename(const struct side *from, const struct side *to,
 
 /* ---- exchange ---- */
 
-static int bring_down(struct mafsd *d, struct mafsd_inode *inode)
+/* Return: 0: its bytes are down; MAFSD_WOULD_BLOCK, -errno. */
+static int bring_down(struct mafsd *d, struct mafsd_inode *inode,
+		      bool may_block)
 {
-	return inode ? mafsd_write_back(d, inode, true) : 0;
+	bool dirty;
+
+	if (!inode)
+		return 0;
+	pthread_mutex_lock(&inode->lock);
+	dirty = inode->file && mafsd_is_dirty(inode->file);
+	pthread_mutex_unlock(&inode->lock);
+	if (!dirty)
+		return 0;
+	return may_block ? mafsd_write_back(d, inode, true) : MAFSD_WOULD_BLOCK;
 }
 
-static int exchange(struct mafsd *d, struct side *from, struct side *to)
+static int exchange(struct mafsd *d, struct side *from, struct side *to,
+		    bool may_block)
 {
 	int r;
 
 	meet(d, to);
-	r = bring_down(d, from->inode);
+	r = bring_down(d, from->inode, may_block);
 	if (r == 0)
-		r = bring_down(d, to->inode);
+		r = bring_down(d, to->inode, may_block);
 	if (r == 0)
 		r = do_rename(from, to, RENAME_EXCHANGE);
 	if (r == 0) {
@@ -90,15 +103,15 @@ static int exchange(struct mafsd *d, struct side *from, struct side *to)
 
 /* ---- replacing ---- */
 
-/* A dirty file cannot become clean while it is held.
- * Return: NULL: it is not dirty. */
-static struct mafsd_file *hold_dirty(struct mafsd_inode *inode)
+/* A file that is held cannot become clean. Return: NULL: nothing of it is
+ * awaited. */
+static struct mafsd_file *hold_awaited(struct mafsd_inode *inode)
 {
 	struct mafsd_file *file;
 	mafs_guard(&inode->lock);
 
 	file = inode->file;
-	if (!file || !mafsd_is_dirty(file))
+	if (!file || !mafsd_replaced_awaits(file))
 		return NULL;
 	file->n_pins++;
 	file->n_stores++;
@@ -112,10 +125,10 @@ static bool exists(const struct side *side)
 	return fstatat(side->dirfd, side->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Return: 0; *ret is NULL when nothing is replaced, or no bytes are awaited. */
+/* Return: 0; *ret is NULL when nothing is replaced, or all is down. */
 static int keep_victim(struct mafsd *d, const struct side *from,
 		       const struct side *to, const struct mafsd_victim *victim,
-		       struct mafsd_replaced **ret)
+		       bool may_block, struct mafsd_replaced **ret)
 {
 	struct mafs_hint hint = { 0 };
 	int r = -EOPNOTSUPP;
@@ -128,26 +141,40 @@ static int keep_victim(struct mafsd *d, const struct side *from,
 		r = mafsd_replaced_keep(d, from->inode, victim->inode,
 					victim->fd, &hint, ret);
 	}
-	return r < 0 ? bring_down(d, from->inode) : 0;
+	return r < 0 ? bring_down(d, from->inode, may_block) : 0;
 }
 
-static struct mafsd_replaced *take_awaited(struct mafsd_inode *victim)
+/* If the victim's own bytes never came, what it had replaced waits for those
+ * that have its name now; unless it has another one. */
+static struct mafsd_replaced *take_awaited(const struct mafsd_victim *victim)
 {
-	mafs_guard(&victim->lock);
+	struct stat st;
+	mafs_guard(&victim->inode->lock);
 
-	return victim->file ? take_ptr(victim->file->replaced) : NULL;
+	if (!victim->inode->file || fstat(victim->fd, &st) < 0)
+		return NULL;
+	mafsd_hide_own_links(victim->inode, &st);
+	if (st.st_nlink > 0)
+		return NULL;
+	return take_ptr(victim->inode->file->replaced);
 }
 
-/* It went on at N meanwhile. */
-static void settle_n(struct mafsd *d, struct mafsd_inode *inode)
+/* They came down meanwhile. */
+static void release_settled(struct mafsd *d, struct mafsd_inode *inode,
+			    struct mafsd_replaced *list)
 {
-	_cleanup_close_ int fd = mafsd_n_open(d, inode, O_RDONLY);
+	_cleanup_close_ int fd = -1;
 
-	if (fd >= 0)
-		d->tier->settle(fd);
+	if (!list)
+		return;
+	fd = mafsd_n_open(d, inode, O_RDONLY);
+	if (fd >= 0 && d->tier->settle(fd) == 0)
+		mafsd_replaced_release(d, list);
+	else
+		mafsd_replaced_done(list);
 }
 
-/* @list waits for @file's bytes. */
+/* @list waits for @file's bytes, if they are not down. */
 static void let_go(struct mafsd *d, struct mafsd_file *file,
 		   struct mafsd_replaced *list)
 {
@@ -155,43 +182,37 @@ static void let_go(struct mafsd *d, struct mafsd_file *file,
 
 	pthread_mutex_lock(&inode->lock);
 	file->n_stores--;
-	if (list && mafsd_is_dirty(file)) {
+	if (list && mafsd_replaced_awaits(file))
 		mafsd_replaced_push(file, take_ptr(list));
-		file->gen++; /* not clean before they are gone */
-	}
 	pthread_mutex_unlock(&inode->lock);
-	if (list) {
-		settle_n(d, inode);
-		mafsd_replaced_release(d, list);
-	}
+	release_settled(d, inode, list);
 	mafsd_file_unpin(d, inode);
 }
 
 /* What @to names, @from's bytes replace: kept until they are down. */
 static int rename_held(struct mafsd *d, struct side *from, struct side *to,
 		       const struct mafsd_victim *victim,
-		       struct mafsd_file *file, unsigned int flags)
+		       struct mafsd_file *file, unsigned int flags,
+		       bool may_block)
 {
 	struct mafsd_replaced *kept = NULL;
 	int r;
 
-	r = keep_victim(d, from, to, victim, &kept);
+	r = keep_victim(d, from, to, victim, may_block, &kept);
 	if (r == 0)
 		r = do_rename(from, to, flags);
 	if (r < 0) {
 		mafsd_replaced_release(d, kept);
 		kept = NULL;
 	}
-	/* If the victim's bytes never came, what it had replaced waits for
-	 * ours. */
 	if (kept)
-		kept->next = take_awaited(victim->inode);
+		kept->next = take_awaited(victim);
 	let_go(d, file, kept);
 	return r;
 }
 
 static int replace(struct mafsd *d, struct side *from, struct side *to,
-		   unsigned int flags)
+		   unsigned int flags, bool may_block)
 {
 	struct mafsd_victim victim = { 0 };
 	struct mafsd_file *held = NULL;
@@ -204,8 +225,8 @@ static int replace(struct mafsd *d, struct side *from, struct side *to,
 		return r;
 	if (!(flags & RENAME_NOREPLACE) && from->inode &&
 	    victim.inode != from->inode)
-		held = hold_dirty(from->inode);
-	r = held ? rename_held(d, from, to, &victim, held, flags) :
+		held = hold_awaited(from->inode);
+	r = held ? rename_held(d, from, to, &victim, held, flags, may_block) :
 		   do_rename(from, to, flags);
 	if (r == 0) {
 		/* Two names of one file: rename(2) does nothing. */
@@ -221,27 +242,23 @@ static int replace(struct mafsd *d, struct side *from, struct side *to,
 }
 
 static int rename_between(struct mafsd *d, struct side *from, struct side *to,
-			  unsigned int flags)
+			  unsigned int flags, bool may_block)
 {
 	int r;
 
 	meet(d, from);
 	if (flags & RENAME_EXCHANGE)
-		r = exchange(d, from, to);
+		r = exchange(d, from, to, may_block);
 	else
-		r = replace(d, from, to, flags);
+		r = replace(d, from, to, flags, may_block);
 	if (from->inode)
 		mafsd_inode_unref(d, from->inode);
 	return r;
 }
 
-bool mafsd_rename_may_wait(const struct mafsd *d, unsigned int flags)
-{
-	return (flags & RENAME_EXCHANGE) || !d->root || !d->handles;
-}
-
-int mafsd_rename(struct mafsd *d, uint64_t parent, const char *name,
-		 uint64_t new_parent, const char *new_name, unsigned int flags)
+int mafsd_try_rename(struct mafsd *d, uint64_t parent, const char *name,
+		     uint64_t new_parent, const char *new_name,
+		     unsigned int flags, bool may_block)
 {
 	struct side from = {
 		.dir = mafsd_inode_by_id(d, parent),
@@ -269,8 +286,15 @@ int mafsd_rename(struct mafsd *d, uint64_t parent, const char *name,
 		mafsd_path_put(d, from.dir);
 		return to.dirfd;
 	}
-	r = rename_between(d, &from, &to, flags);
+	r = rename_between(d, &from, &to, flags, may_block);
 	mafsd_path_put(d, to.dir);
 	mafsd_path_put(d, from.dir);
 	return r;
+}
+
+int mafsd_rename(struct mafsd *d, uint64_t parent, const char *name,
+		 uint64_t new_parent, const char *new_name, unsigned int flags)
+{
+	return mafsd_try_rename(d, parent, name, new_parent, new_name, flags,
+				true);
 }

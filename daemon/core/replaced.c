@@ -10,7 +10,8 @@
  * Order: link, xattr, rename; data below, link removed, flush. After a cut the
  * next daemon gives the name back where it still holds the awaited identity.
  *
- * Invariant: what awaits a file's bytes hangs on it only while it is dirty.
+ * Invariants: what awaits a file's bytes hangs on it only while it is dirty; a
+ * link and its count in n_own_links change together under the victim's lock.
  */
 #include "replaced.h"
 
@@ -53,6 +54,46 @@ static int note(struct mafsd *d, struct mafsd_inode *source, const char *path,
 	return 0;
 }
 
+/* Where other names show it, it is to look as if we had not been there. */
+static void forget_note(struct mafsd *d, const char *name)
+{
+	_cleanup_close_ int fd =
+		openat(d->replaced_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[MAFSD_PROC_LEN];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_nlink == 1)
+		return;
+	mafsd_proc_path(fd, path);
+	removexattr(path, mafsd_replaced_xattr());
+}
+
+/* The link and its count change together. Return: 0, -errno. */
+static int make_link(struct mafsd *d, struct mafsd_inode *victim,
+		     const char *path, const char *name)
+{
+	mafs_guard(&victim->lock);
+
+	/* One xattr says one name. */
+	if (victim->n_own_links)
+		return -EOPNOTSUPP;
+	if (linkat(AT_FDCWD, path, d->replaced_fd, name, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	count_link(victim, 1);
+	return 0;
+}
+
+static void remove_link(struct mafsd *d, struct mafsd_inode *victim,
+			const char *name)
+{
+	mafs_guard(&victim->lock);
+
+	forget_note(d, name);
+	if (unlinkat(d->replaced_fd, name, 0) == 0)
+		count_link(victim, -1);
+	mafsd_attr_touched(d, victim);
+}
+
 int mafsd_replaced_keep(struct mafsd *d, struct mafsd_inode *source,
 			struct mafsd_inode *victim, int fd,
 			const struct mafs_hint *hint,
@@ -65,25 +106,20 @@ int mafsd_replaced_keep(struct mafsd *d, struct mafsd_inode *source,
 
 	if (!replaced)
 		return -ENOMEM;
-	/* The way back is by handles; one xattr says one name. */
-	if (!d->root || !d->handles || d->replaced_fd < 0 ||
-	    !S_ISREG(victim->type) ||
-	    __atomic_load_n(&victim->n_own_links, __ATOMIC_RELAXED))
+	/* The way back is by handles. Elsewhere than on ext4 and XFS a log that
+	 * is flushed for one file need not hold what else came before (btrfs). */
+	if (!d->root || !d->handles || !d->orders_names || d->replaced_fd < 0 ||
+	    !S_ISREG(victim->type))
 		return -EOPNOTSUPP;
 	replaced->seq = atomic_fetch_add(&d->replaced_seq, 1) + 1;
 	mafsd_replaced_name(replaced->seq, name);
 	mafsd_proc_path(fd, path);
-	count_link(victim, 1);
-	if (linkat(AT_FDCWD, path, d->replaced_fd, name, AT_SYMLINK_FOLLOW) <
-	    0) {
-		r = -errno;
-		count_link(victim, -1);
+	r = make_link(d, victim, path, name);
+	if (r < 0)
 		return r;
-	}
 	r = note(d, source, path, hint);
 	if (r < 0) {
-		unlinkat(d->replaced_fd, name, 0);
-		count_link(victim, -1);
+		remove_link(d, victim, name);
 		return r;
 	}
 	replaced->victim = mafsd_inode_ref(d, victim);
@@ -101,34 +137,6 @@ void mafsd_replaced_push(struct mafsd_file *file, struct mafsd_replaced *list)
 		last = last->next;
 	last->next = file->replaced;
 	file->replaced = list;
-}
-
-/* Where other names show it, it is to look as if we had not been there. */
-static void forget_note(struct mafsd *d, const char *name)
-{
-	_cleanup_close_ int fd =
-		openat(d->replaced_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	char path[MAFSD_PROC_LEN];
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_nlink == 1)
-		return;
-	mafsd_proc_path(fd, path);
-	removexattr(path, mafsd_replaced_xattr());
-}
-
-static void let_go(struct mafsd *d, struct mafsd_replaced *replaced)
-{
-	struct mafsd_inode *victim = replaced->victim;
-
-	if (victim) {
-		pthread_mutex_lock(&victim->lock);
-		count_link(victim, -1);
-		mafsd_attr_touched(d, victim);
-		pthread_mutex_unlock(&victim->lock);
-		mafsd_inode_unref(d, victim);
-	}
-	free(replaced);
 }
 
 void mafsd_replaced_done(struct mafsd_replaced *list)
@@ -149,9 +157,14 @@ void mafsd_replaced_release(struct mafsd *d, struct mafsd_replaced *list)
 		struct mafsd_replaced *next = list->next;
 
 		mafsd_replaced_name(list->seq, name);
-		forget_note(d, name);
-		unlinkat(d->replaced_fd, name, 0);
-		let_go(d, list);
+		if (list->victim) {
+			remove_link(d, list->victim, name);
+			mafsd_inode_unref(d, list->victim);
+		} else {
+			forget_note(d, name);
+			unlinkat(d->replaced_fd, name, 0);
+		}
+		free(list);
 		list = next;
 	}
 }

@@ -13,14 +13,24 @@
  * struct mafsd_replaced - one link in N/.mafs/replaced
  * @seq: its name there
  * @victim: referenced; NULL when no other name can show its link count
- * @by: whose bytes are awaited; of links that an earlier daemon left
+ * @by, @of, @alone: whose bytes are awaited, and whose link it is; of links
+ *	that an earlier daemon left
  */
 struct mafsd_replaced {
 	struct mafsd_replaced *next; /* made before this one */
 	uint64_t seq;
 	struct mafsd_inode *victim;
-	struct mafs_identity by;
+	struct mafs_identity by, of; /* of: the link's own file */
+	bool alone; /* that has no other name */
 };
+
+/* Is what its name promises on N in no version? Else a cut leaves it as it
+ * leaves any file that was changed in place. Context: inode->lock held. */
+static inline bool mafsd_replaced_awaits(const struct mafsd_file *file)
+{
+	return mafsd_is_dirty(file) &&
+	       (file->pending || file->n_valid == 0 || file->wb_new);
+}
 
 /* ---- replaced.c ---- */
 
@@ -41,7 +51,7 @@ int mafsd_replaced_keep(struct mafsd *d, struct mafsd_inode *source,
 void mafsd_replaced_release(struct mafsd *d, struct mafsd_replaced *list);
 /* Puts @list before what @file awaits. Context: inode->lock held. */
 void mafsd_replaced_push(struct mafsd_file *file, struct mafsd_replaced *list);
-/* Frees a list; the links stay, and references are not given back. */
+/* Frees a list; the links stay until the end, and references are kept. */
 void mafsd_replaced_done(struct mafsd_replaced *list);
 /* The xattr of a link that says whose bytes are awaited, and where. */
 const char *mafsd_replaced_xattr(void);
@@ -52,12 +62,15 @@ void mafsd_replaced_name(uint64_t seq, char ret[static MAFSD_REPLACED_LEN]);
 
 /**
  * mafsd_replaced_begin() - settle what an earlier daemon left
- * @recover: its memory is there, so the bytes may still go down; else names
- *	get back what they had before
+ * @recover: its memory is there, so the bytes may still go down; else, when
+ *	it was lost, names get back what they had before
  *
  * Context: before the mount.
  */
-int mafsd_replaced_begin(struct mafsd *d, bool recover);
+int mafsd_replaced_begin(struct mafsd *d, bool recover,
+			 struct mafs_fault *fault);
+/* Removes all links: everything is down. */
+void mafsd_replaced_end(struct mafsd *d);
 /* The links that await this inode's bytes. Context: inode->lock held. */
 struct mafsd_replaced *mafsd_replaced_claim(struct mafsd *d,
 					    const struct mafsd_inode *inode);

@@ -3,7 +3,9 @@
  * Links in N/.mafs/replaced that an earlier daemon left. After a mere kill the
  * awaited bytes are in memory and the links wait on. After a power cut they
  * are not: each name that still holds the awaited file gets back what it held
- * before, the newest replacement first, so that chains unwind.
+ * before, the newest replacement first, so that chains unwind; what has no
+ * name to go back to is found in lost+found. After a clean end all was down,
+ * and a link is only one that could not be removed.
  *
  * Each step may be run again: after the exchange the link names the file whose
  * bytes never came, which has no note.
@@ -27,7 +29,8 @@ static void insert(struct mafsd_replaced **list, struct mafsd_replaced *new)
 	*list = new;
 }
 
-static int read_left(struct mafsd *d, struct mafsd_replaced **ret)
+static int read_left(struct mafsd *d, struct mafsd_replaced **ret,
+		     size_t *ret_n)
 {
 	_cleanup_closedir_ DIR *stream = NULL;
 	struct dirent *entry;
@@ -41,6 +44,7 @@ static int read_left(struct mafsd *d, struct mafsd_replaced **ret)
 		close(fd);
 		return -errno;
 	}
+	*ret_n = 0;
 	while ((entry = readdir(stream))) {
 		struct mafsd_replaced *replaced;
 		char *end;
@@ -53,6 +57,7 @@ static int read_left(struct mafsd *d, struct mafsd_replaced **ret)
 			return -ENOMEM;
 		replaced->seq = seq;
 		insert(ret, replaced);
+		++*ret_n;
 	}
 	return 0;
 }
@@ -96,7 +101,7 @@ static int put_in_lost_found(struct mafsd *d, const char *link,
 			    0;
 	}
 	if (r == 0)
-		mafs_warning("%s: what had come down of its new content is in "
+		mafs_warning("%s: the file that was not needed there is "
 			     "%s/lost+found/%s",
 			     name, MAFS_VOLUME_DIR, to);
 	return r;
@@ -160,52 +165,37 @@ static int settle(struct mafsd *d, const char *link)
 	    holds(d, dirfd, entry.map.hint.name, &entry.map.identity)) {
 		r = give_back(d, link, fd, &entry.map.hint, dirfd);
 	} else {
-		/* The rename went back, or another name came since. */
+		/* The rename went back, or the name moved on. */
 		mafsd_proc_path(fd, path);
 		removexattr(path, mafsd_replaced_xattr());
-		r = unlinkat(d->replaced_fd, link, 0) < 0 ? -errno : 0;
+		r = put_away(d, link, entry.map.hint.name);
 	}
 	mafs_entry_done(&entry);
 	return r;
 }
 
-static int settle_all(struct mafsd *d, struct mafsd_replaced *list)
+static int settle_all(struct mafsd *d, struct mafsd_replaced *list,
+		      struct mafs_fault *fault)
 {
 	char link[MAFSD_REPLACED_LEN];
-	int r, first = 0;
+	int r = 0;
 
-	for (const struct mafsd_replaced *at = list; at; at = at->next) {
+	for (const struct mafsd_replaced *at = list; at && r == 0;
+	     at = at->next) {
 		mafsd_replaced_name(at->seq, link);
 		r = settle(d, link);
-		if (r < 0)
-			mafs_error("%s/replaced/%s: %s", MAFS_VOLUME_DIR, link,
-				   strerror(-r));
-		if (r < 0 && first == 0)
-			first = r;
 	}
 	mafsd_replaced_done(list);
-	r = d->tier->flush_all(d->n_fd);
-	return first < 0 ? first : r;
+	if (r == 0)
+		r = d->tier->flush_all(d->n_fd);
+	if (r < 0)
+		mafs_fault_set(fault, r, "%s/%s/replaced/%s: %s",
+			       d->options.source, MAFS_VOLUME_DIR, link,
+			       strerror(-r));
+	return r;
 }
 
 /* ---- after a kill ---- */
-
-/* With another name its inode may be looked up, and its links be counted. */
-static int meet_victim(struct mafsd *d, int fd, struct mafsd_replaced *replaced)
-{
-	struct stat st;
-	int r;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_nlink == 1)
-		return 0;
-	r = mafsd_inode_of(d, fd, &st, true, &replaced->victim);
-	if (r == 0)
-		__atomic_add_fetch(&replaced->victim->n_own_links, 1,
-				   __ATOMIC_RELAXED);
-	return r;
-}
 
 /* Return: 1: it waits on; 0: it awaits nothing. */
 static int take_up(struct mafsd *d, struct mafsd_replaced *replaced)
@@ -213,56 +203,93 @@ static int take_up(struct mafsd *d, struct mafsd_replaced *replaced)
 	_cleanup_close_ int fd = -1;
 	char link[MAFSD_REPLACED_LEN];
 	struct mafs_entry entry;
+	struct stat st;
 	int r;
 
 	mafsd_replaced_name(replaced->seq, link);
 	fd = openat(d->replaced_fd, link, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = meet_victim(d, fd, replaced);
+	r = mafs_identity_of(fd, &d->fs_id, &replaced->of, &st);
 	if (r < 0 || read_note(fd, &entry) < 0)
 		return r;
+	replaced->alone = st.st_nlink == 1;
 	replaced->by = entry.map.identity;
 	mafs_entry_done(&entry);
 	return 1;
 }
 
-static int take_up_all(struct mafsd *d, struct mafsd_replaced *list)
+/* With another name its inode may be looked up, and its links be counted.
+ * It may be adopted here, and then claims what awaits it. */
+static int meet_victim(struct mafsd *d, struct mafsd_replaced *replaced)
 {
-	struct mafsd_replaced **last = &d->replaced_left;
-	int r = 0;
+	_cleanup_close_ int fd = -1;
+	char link[MAFSD_REPLACED_LEN];
+	struct stat st;
+	int r;
 
-	while (list) {
-		struct mafsd_replaced *next = list->next;
-		int taken = take_up(d, list);
-
-		list->next = NULL;
-		if (taken > 0) {
-			*last = list;
-			last = &list->next;
-		} else {
-			mafsd_replaced_release(d, list);
-			r = taken < 0 ? taken : r;
-		}
-		list = next;
-	}
+	if (replaced->alone)
+		return 0;
+	mafsd_replaced_name(replaced->seq, link);
+	fd = openat(d->replaced_fd, link, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	r = mafsd_inode_of(d, fd, &st, true, &replaced->victim);
+	if (r == 0)
+		__atomic_add_fetch(&replaced->victim->n_own_links, 1,
+				   __ATOMIC_RELAXED);
 	return r;
 }
 
+/* Only when the list is whole are victims met. */
+static int take_up_all(struct mafsd *d, struct mafsd_replaced *list, size_t n)
+{
+	_cleanup_free_ struct mafsd_replaced **taken =
+		calloc(n, sizeof(*taken));
+	struct mafsd_replaced **last = &d->replaced_left;
+	size_t n_taken = 0;
+	int r = taken ? 0 : -ENOMEM;
+
+	while (list) {
+		struct mafsd_replaced *next = list->next;
+		int waits = r < 0 ? r : take_up(d, list);
+
+		list->next = NULL;
+		if (waits > 0) {
+			*last = taken[n_taken++] = list;
+			last = &list->next;
+		} else {
+			r = waits;
+			if (r == 0)
+				mafsd_replaced_release(d, list);
+			else
+				mafsd_replaced_done(list);
+		}
+		list = next;
+	}
+	for (size_t i = 0; r == 0 && i < n_taken; i++)
+		r = meet_victim(d, taken[i]);
+	return r;
+}
+
+/* What was renamed over while its own bytes were awaited has left its links
+ * to who has the name now: from the newest down each taken link's file is
+ * claimed for, too, unless that has a name of its own. */
 struct mafsd_replaced *mafsd_replaced_claim(struct mafsd *d,
 					    const struct mafsd_inode *inode)
 {
 	struct mafsd_replaced *claimed = NULL, **last = &claimed, **at;
-	struct mafs_identity identity;
+	struct mafs_identity wanted;
+	bool more = true;
 	mafs_guard(&d->journal.lock);
 
 	if (!d->replaced_left)
 		return NULL;
-	mafsd_inode_identity(d, inode, &identity);
-	for (at = &d->replaced_left; *at;) {
+	mafsd_inode_identity(d, inode, &wanted);
+	for (at = &d->replaced_left; *at && more;) {
 		struct mafsd_replaced *replaced = *at;
 
-		if (!mafs_identity_equal(&replaced->by, &identity)) {
+		if (!mafs_identity_equal(&replaced->by, &wanted)) {
 			at = &replaced->next;
 			continue;
 		}
@@ -270,6 +297,8 @@ struct mafsd_replaced *mafsd_replaced_claim(struct mafsd *d,
 		replaced->next = NULL;
 		*last = replaced;
 		last = &replaced->next;
+		wanted = replaced->of;
+		more = replaced->alone;
 	}
 	return claimed;
 }
@@ -284,9 +313,21 @@ void mafsd_replaced_forget_left(struct mafsd *d)
 	mafsd_replaced_release(d, left);
 }
 
-int mafsd_replaced_begin(struct mafsd *d, bool recover)
+void mafsd_replaced_end(struct mafsd *d)
 {
 	struct mafsd_replaced *list = NULL;
+	size_t n;
+
+	if (d->replaced_fd >= 0 && read_left(d, &list, &n) == 0)
+		mafsd_replaced_release(d, take_ptr(list));
+	mafsd_replaced_done(list);
+}
+
+int mafsd_replaced_begin(struct mafsd *d, bool recover,
+			 struct mafs_fault *fault)
+{
+	struct mafsd_replaced *list = NULL;
+	size_t n;
 	int r;
 
 	if (mkdirat(d->volume->dot_fd, "replaced", 0700) < 0 && errno != EEXIST)
@@ -296,11 +337,16 @@ int mafsd_replaced_begin(struct mafsd *d, bool recover)
 		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (d->replaced_fd < 0)
 		return -errno;
-	r = read_left(d, &list);
-	if (list)
-		atomic_store(&d->replaced_seq, list->seq);
-	if (r == 0 && list)
-		return recover ? take_up_all(d, list) : settle_all(d, list);
-	mafsd_replaced_done(list);
-	return r;
+	r = read_left(d, &list, &n);
+	if (r < 0 || !list) {
+		mafsd_replaced_done(list);
+		return r;
+	}
+	atomic_store(&d->replaced_seq, list->seq);
+	if (recover)
+		return take_up_all(d, list, n);
+	if (d->lost_memory)
+		return settle_all(d, list, fault);
+	mafsd_replaced_release(d, list);
+	return 0;
 }

@@ -134,7 +134,8 @@ static int copy_all_down(struct mafsd *d, struct mafsd_inode *inode)
 		 * gets. */
 		while (file->wb_busy)
 			pthread_cond_wait(&file->wb_done, &inode->lock);
-	} while (r == 0 && file->gen != gen);
+		/* Or it replaced a file, which awaits these bytes. */
+	} while (r == 0 && (file->gen != gen || file->replaced));
 	return r;
 }
 

@@ -133,16 +133,24 @@ struct rename_job {
 	unsigned int flags;
 };
 
+/* Return: MAFSD_WOULD_BLOCK, or 0: answered. */
+static int try_rename(struct rename_job *rename, bool may_block)
+{
+	struct mafsd_job *job = &rename->job;
+	const char *name = job->tail;
+	int r;
+
+	r = mafsd_try_rename(job->d, rename->parent, name, rename->new_parent,
+			     name + strlen(name) + 1, rename->flags, may_block);
+	if (r == MAFSD_WOULD_BLOCK && !may_block)
+		return r;
+	mafsd_reply(job->req, r);
+	return 0;
+}
+
 static void run_rename(struct mafsd_job *job)
 {
-	struct rename_job *rename =
-		mafs_container_of(job, struct rename_job, job);
-	const char *name = job->tail;
-
-	mafsd_reply(job->req,
-		    mafsd_rename(job->d, rename->parent, name,
-				 rename->new_parent, name + strlen(name) + 1,
-				 rename->flags));
+	(void)try_rename(mafs_container_of(job, struct rename_job, job), true);
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -165,11 +173,9 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		return;
 	}
 	rename.job.tail = names;
-	if (mafsd_rename_may_wait(rename.job.d, flags))
+	if (try_rename(&rename, false) == MAFSD_WOULD_BLOCK)
 		mafsd_job_defer(&rename.job, sizeof(rename), run_rename, names,
 				(size_t)len + 1);
-	else
-		run_rename(&rename.job);
 }
 
 void mafsd_ops_names(struct fuse_lowlevel_ops *ops)

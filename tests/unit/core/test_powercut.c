@@ -31,6 +31,54 @@ static unsigned int n_kept(struct core *c)
 	return n;
 }
 
+/* ---- in the middle of things ---- */
+
+static struct core *hooked_core;
+static void (*in_pwrite)(struct core *c), (*in_flush)(struct core *c);
+static bool settle_fails;
+
+static void call_once(void (**hook)(struct core *c))
+{
+	void (*function)(struct core * c) = *hook;
+
+	*hook = NULL;
+	if (function)
+		function(hooked_core);
+}
+
+static int hooked_pwrite(int fd, const void *bytes, size_t len, uint64_t offset)
+{
+	call_once(&in_pwrite);
+	return mafs_tier_disk.pwrite(fd, bytes, len, offset);
+}
+
+static int hooked_flush(int fd, bool data_only)
+{
+	call_once(&in_flush);
+	return mafs_tier_disk.flush(fd, data_only);
+}
+
+static int hooked_settle(int fd)
+{
+	if (settle_fails) {
+		settle_fails = false;
+		return -EIO;
+	}
+	return mafs_tier_disk.settle(fd);
+}
+
+static void hook(struct core *c)
+{
+	static struct mafs_tier_ops hooked;
+
+	hooked = mafs_tier_disk;
+	hooked.pwrite = hooked_pwrite;
+	hooked.flush = hooked_flush;
+	hooked.settle = hooked_settle;
+	c->d->tier = &hooked;
+	hooked_core = c;
+}
+
 /* ---- the cut ---- */
 
 static void lose_memory(struct core *c)
@@ -446,6 +494,210 @@ static void test_unlinked_file_awaits_nothing(void **state)
 	assert_false(n_exists(c, "f"));
 }
 
+/* The names, not only the bytes, are below. */
+static void fsync_root(struct core *c)
+{
+	struct mafsd_dir *dir;
+
+	must_be(mafsd_opendir(c->d, MAFSD_ROOT_ID, &dir), 0);
+	must_be(mafsd_fsyncdir(c->d, dir, false), 0);
+	mafsd_closedir(dir);
+}
+
+static void rename_tmp(struct core *c)
+{
+	rename_to(c, "tmp", "f", 0);
+}
+
+static void test_spill_brings_down_what_a_rename_awaits(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	n_write(c, "f", "old");
+	core_start(c);
+	hook(c);
+	core_lookup(c, "f");
+	open = core_create(c, "tmp", O_RDWR, &nodeid);
+	core_write_text(c, open, "new");
+	in_pwrite = rename_tmp;
+	must_be(mafsd_spill(c->d, mafsd_inode_by_id(c->d, nodeid)), 0);
+	assert_int_equal(n_kept(c), 0);
+	mafsd_release(c->d, open);
+	core_stop(c);
+	core_start(c);
+	assert_true(n_holds(c, "f", "new"));
+	core_stop(c);
+}
+
+static void
+test_link_left_behind_changes_nothing_after_a_clean_end(void **state)
+{
+	struct core *c = *state;
+	char from[PATH_MAX];
+
+	n_write(c, "f", "new");
+	n_write(c, "g", "old");
+	core_start(c);
+	core_stop(c);
+	strcpy(from, t_path(c->n, "g"));
+	must_be(link(from, t_path(c->n, ".mafs/replaced/7")), 0);
+	core_start(c);
+	assert_int_equal(n_kept(c), 0);
+	assert_true(n_holds(c, "f", "new"));
+	assert_true(n_holds(c, "g", "old"));
+	core_stop(c);
+}
+
+static void come_and_go(struct core *c)
+{
+	mafsd_recover_stop(c->d);
+}
+
+static void test_kill_and_cut_unwind_a_chain(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	core_killed(c, do_replace_thrice);
+	cut(c, come_and_go);
+	assert_true(n_holds(c, "f", "old"));
+	core_stop(c);
+}
+
+static void do_append_to_fsynced(struct core *c)
+{
+	struct mafsd_open *open = core_create(c, "tmp", O_RDWR, NULL);
+
+	core_lookup(c, "f");
+	core_write_text(c, open, "fsynced");
+	core_fsync(c, open);
+	core_write(c, open, "+", 1, 7);
+	rename_tmp(c);
+	fsync_root(c);
+}
+
+static void test_cut_keeps_what_was_fsynced_before_the_rename(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_append_to_fsynced);
+	assert_true(n_holds(c, "f", "fsynced"));
+	core_stop(c);
+}
+
+static void do_fsync_beside_rename(struct core *c)
+{
+	struct mafsd_open *open = core_create(c, "tmp", O_RDWR, NULL);
+
+	hook(c);
+	core_lookup(c, "f");
+	core_write_text(c, open, "fsynced");
+	in_flush = rename_tmp;
+	core_fsync(c, open);
+	fsync_root(c);
+}
+
+static void test_cut_keeps_what_was_fsynced_beside_the_rename(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_fsync_beside_rename);
+	assert_true(n_holds(c, "f", "fsynced"));
+	core_stop(c);
+}
+
+static void do_backup(struct core *c)
+{
+	do_replace(c);
+	rename_to(c, "f", "f.bak", 0);
+	replace(c, "f", "newer");
+}
+
+static void test_what_has_no_name_to_go_back_to_is_kept(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_backup);
+	assert_true(n_holds(c, ".mafs/lost+found/f.mafs-conflict-1", "old"));
+	assert_int_equal(n_kept(c), 0);
+	core_stop(c);
+}
+
+static void do_replace_a_linked_one(struct core *c)
+{
+	struct mafsd_entry entry;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	core_lookup(c, "f");
+	open = core_create(c, "tmp", O_RDWR, &nodeid);
+	core_write_text(c, open, "first");
+	must_be(mafsd_link(c->d, nodeid, MAFSD_ROOT_ID, "g", &entry), 0);
+	rename_tmp(c);
+	replace(c, "f", "second");
+	core_fsync(c, open);
+	fsync_root(c);
+}
+
+static void test_victim_with_another_name_goes_its_own_way(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_replace_a_linked_one);
+	assert_true(n_holds(c, "f", "first"));
+	assert_true(n_holds(c, "g", "first"));
+	core_stop(c);
+}
+
+static void replace_again(struct core *c)
+{
+	replace(c, "f", "second");
+}
+
+static void do_fail_between(struct core *c)
+{
+	do_replace(c);
+	hook(c);
+	in_pwrite = replace_again;
+	settle_fails = true;
+	mafsd_write_back(c->d, mafsd_inode_by_id(c->d, core_lookup(c, "f")),
+			 true);
+}
+
+static void
+test_failed_write_back_of_a_replaced_one_breaks_no_chain(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	cut(c, do_fail_between);
+	assert_true(n_holds(c, "f", "old"));
+	core_stop(c);
+}
+
+static void test_rename_over_a_symlink_is_for_the_pool(void **state)
+{
+	struct core *c = *state;
+
+	must_be(symlink("nowhere", t_path(c->n, "f")), 0);
+	core_start(c);
+	core_lookup(c, "f");
+	write_closed(c, "tmp", "new");
+	assert_int_equal(mafsd_try_rename(c->d, MAFSD_ROOT_ID, "tmp",
+					  MAFSD_ROOT_ID, "f", 0, false),
+			 MAFSD_WOULD_BLOCK);
+	assert_int_equal(n_size(c, "tmp"), 0);
+	rename_tmp(c);
+	assert_true(n_holds(c, "f", "new"));
+	core_stop(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +721,17 @@ int main(void)
 		CORE_TEST(test_part_of_the_new_bytes_is_kept_in_lost_and_found),
 		CORE_TEST(test_kill_goes_on_waiting),
 		CORE_TEST(test_unlinked_file_awaits_nothing),
+		CORE_TEST(test_spill_brings_down_what_a_rename_awaits),
+		CORE_TEST(
+			test_link_left_behind_changes_nothing_after_a_clean_end),
+		CORE_TEST(test_kill_and_cut_unwind_a_chain),
+		CORE_TEST(test_cut_keeps_what_was_fsynced_before_the_rename),
+		CORE_TEST(test_cut_keeps_what_was_fsynced_beside_the_rename),
+		CORE_TEST(test_what_has_no_name_to_go_back_to_is_kept),
+		CORE_TEST(test_victim_with_another_name_goes_its_own_way),
+		CORE_TEST(
+			test_failed_write_back_of_a_replaced_one_breaks_no_chain),
+		CORE_TEST(test_rename_over_a_symlink_is_for_the_pool),
 	};
 	int r = t_become_private();
 
