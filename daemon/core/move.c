@@ -157,6 +157,8 @@ static int publish(struct mafsd *d, struct promotion *p)
 	    file->state != MAFSD_COLD ||
 	    (d->root && !mafs_lease_holds(p->n_fd)))
 		return -EBUSY;
+	if (file->unlinked) /* nobody would ever drop it */
+		return -ESTALE;
 	if (fstat(p->n_fd, &st) < 0)
 		return -errno;
 	mafs_fingerprint_of(&p->n_st, &before);

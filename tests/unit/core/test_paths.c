@@ -2,6 +2,7 @@
 /* Which data path an open gets, and that the kernel accepts every mix. */
 #include "core_fixture.h"
 
+#include <core/names.h>
 #include <core/path.h>
 
 /* ---- what an open got ---- */
@@ -274,6 +275,38 @@ static void test_pull_leaves_the_stale_copy_of_an_open_file_stale(void **state)
 	must_be(core_read(c, open, bytes, 5, 0), 5);
 	assert_memory_equal(bytes, "fresh", 5);
 	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+/* An unlink that N has seen and we have not when the promotion begins. */
+static struct core *t_unlinking;
+static struct mafsd_victim t_victim;
+
+static ssize_t pread_after_unlink(int fd, void *bytes, size_t len,
+				  uint64_t offset)
+{
+	mafsd_victim_finish(t_unlinking->d, &t_victim, true);
+	return mafs_tier_disk.pread(fd, bytes, len, offset);
+}
+
+static void test_what_is_unlinked_meanwhile_is_not_promoted(void **state)
+{
+	struct core *c = *state;
+	struct mafs_tier_ops tier = mafs_tier_disk;
+	struct mafsd_inode *inode;
+
+	tier.pread = pread_after_unlink;
+	core_start_on(c, &tier);
+	inode = mafsd_inode_by_id(c->d, make_cold(c, "f"));
+	t_unlinking = c;
+	must_be(mafsd_victim_prepare(c->d, c->d->root_inode, c->d->n_fd, "f",
+				     &t_victim),
+		0);
+	must_be(unlink(t_path(c->n, "f")), 0);
+	assert_int_equal(mafsd_promote(c->d, inode), -ESTALE);
+	assert_null(t_victim.inode);
+	assert_null(inode->file);
+	assert_int_equal(c->d->n_hot, 0);
 	core_stop(c);
 }
 
@@ -791,6 +824,7 @@ int main(void)
 		CORE_TEST(test_stale_copy_that_nobody_changed_is_used_again),
 		CORE_TEST(
 			test_pull_leaves_the_stale_copy_of_an_open_file_stale),
+		CORE_TEST(test_what_is_unlinked_meanwhile_is_not_promoted),
 		CORE_TEST(test_times_are_told_apart_after_two_ticks),
 		CORE_TEST(test_times_stay_when_an_open_makes_the_file_dirty),
 		CORE_TEST(
