@@ -35,13 +35,20 @@ static void put_path(FILE *list, const char *path)
 
 static FILE *open_list(struct mafsd *d, const char *name, int flags)
 {
-	int fd = openat(d->volume->dot_fd, name, flags | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+	int fd = openat(d->volume->dot_fd, name,
+			flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	FILE *list = fd < 0 ? NULL : fdopen(fd, flags & O_CREAT ? "w" : "r");
 
 	if (fd >= 0 && !list)
 		close(fd);
 	return list;
+}
+
+/* Whatever stands there goes: it is no list of ours that is whole. */
+static FILE *make_list(struct mafsd *d)
+{
+	unlinkat(d->volume->dot_fd, NEW_LIST, 0);
+	return open_list(d, NEW_LIST, O_WRONLY | O_CREAT | O_EXCL);
 }
 
 /* Whole and durable, or none when nothing is in it. */
@@ -144,7 +151,7 @@ static int walk(struct mafsd *d, FILE *list)
 
 static int scan(struct mafsd *d)
 {
-	FILE *list = open_list(d, NEW_LIST, O_WRONLY | O_CREAT | O_TRUNC);
+	FILE *list = make_list(d);
 	uint64_t n;
 	int r;
 

@@ -205,7 +205,7 @@ int mafsd_lost_found(struct mafsd *d)
 	    errno != EEXIST)
 		return -errno;
 	fd = openat(d->volume->dot_fd, "lost+found",
-		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -93,6 +93,29 @@ static int open_source(struct opened *opened, const char *source,
 	return r < 0 ? cannot(fault, r, source) : 0;
 }
 
+/* Whoever may write there leads us to files of their choice, and says what
+ * memory is ours. */
+static int refuse_strangers(int dot_fd, const char *path,
+			    struct mafs_fault *fault)
+{
+	struct stat st;
+
+	if (fstat(dot_fd, &st) < 0)
+		return cannot(fault, -errno, path);
+	if (st.st_uid != geteuid())
+		return mafs_fault_set(fault, -EPERM,
+				      "%s belongs to user %u: mount as that "
+				      "user, or remove it when no bytes of "
+				      "theirs are left in memory",
+				      path, st.st_uid);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return mafs_fault_set(fault, -EPERM,
+				      "others may write to %s: look at what is "
+				      "in it, then chmod 0700 it",
+				      path);
+	return 0;
+}
+
 /* Return: 0; dot_fd stays -1 when read-only and never adopted. */
 static int open_dot(struct opened *opened, struct mafs_fault *fault)
 {
@@ -110,7 +133,7 @@ static int open_dot(struct opened *opened, struct mafs_fault *fault)
 	if (fd < 0)
 		return cannot(fault, fd, opened->dot_path);
 	volume->dot_fd = fd;
-	return 0;
+	return refuse_strangers(fd, opened->dot_path, fault);
 }
 
 /* ---- the lock ---- */

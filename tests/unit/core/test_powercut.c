@@ -248,6 +248,20 @@ static void test_power_cut_lists_what_was_never_down(void **state)
 	core_stop(c);
 }
 
+static void
+test_what_is_planted_for_the_list_does_not_stop_the_scan(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_three);
+	lose_memory(c);
+	must_be(mkfifo(t_path(c->n, ".mafs/pending.new"), 0600), 0);
+	core_start(c);
+	wait_for_scan(c);
+	core_stop(c);
+	assert_true(n_exists(c, ".mafs/pending"));
+}
+
 static void do_create(struct core *c)
 {
 	write_closed(c, "f", "bytes");
@@ -707,6 +721,8 @@ int main(void)
 		CORE_TEST(test_spilled_file_is_not_marked),
 		CORE_TEST(test_mark_is_not_seen_through_the_mount),
 		CORE_TEST(test_power_cut_lists_what_was_never_down),
+		CORE_TEST(
+			test_what_is_planted_for_the_list_does_not_stop_the_scan),
 		CORE_TEST(test_kill_leaves_no_mark_on_an_empty_file),
 		CORE_TEST(test_kill_lists_nothing),
 		CORE_TEST(test_victim_is_kept_until_the_new_bytes_are_down),

@@ -428,6 +428,23 @@ static void test_file_without_directory_is_in_lost_and_found(void **state)
 	assert_true(n_holds(c, ".mafs/lost+found/f", "homeless"));
 }
 
+static void test_link_for_lost_and_found_leads_nowhere(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_in_dir);
+	must_be(unlink(t_path(c->n, "d/f")), 0);
+	must_be(rmdir(t_path(c->n, "d")), 0);
+	must_be(symlink(c->mnt, t_path(c->n, ".mafs/lost+found")), 0);
+	core_start(c);
+	mafsd_recover_stop(c->d);
+	assert_int_equal(c->d->n_lost_found, 0);
+	assert_int_not_equal(access(t_path(c->mnt, "f"), F_OK), 0);
+	must_be(unlink(t_path(c->n, ".mafs/lost+found")), 0);
+	core_stop(c);
+	assert_true(n_holds(c, ".mafs/lost+found/f", "homeless"));
+}
+
 static void test_file_changed_while_away_is_in_conflict(void **state)
 {
 	struct core *c = *state;
@@ -687,6 +704,7 @@ int main(void)
 		CORE_TEST(test_file_removed_while_away_is_made_again),
 		CORE_TEST(test_file_whose_name_was_taken_is_kept_beside_it),
 		CORE_TEST(test_file_without_directory_is_in_lost_and_found),
+		CORE_TEST(test_link_for_lost_and_found_leads_nowhere),
 		CORE_TEST(test_file_changed_while_away_is_in_conflict),
 		CORE_TEST(test_conflict_that_found_no_room_is_kept_at_the_end),
 		CORE_TEST(

@@ -257,6 +257,34 @@ static void test_link_in_place_of_our_directory_is_refused(void **state)
 	assert_false(exists(f->mnt, "volume.yaml"));
 }
 
+static void test_our_directory_that_others_may_write_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	assert_int_equal(mkdir(t_path(f->n, MAFS_VOLUME_DIR), 0700), 0);
+	assert_int_equal(chmod(t_path(f->n, MAFS_VOLUME_DIR), 0770), 0);
+	assert_int_equal(try_open(f, f->n, false, &fault), -EPERM);
+	assert_non_null(strstr(fault.what, "chmod"));
+	assert_false(exists(f->n, ".mafs/lock"));
+}
+
+static void test_our_directory_of_another_user_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	if (geteuid() != 0) {
+		print_message("needs root\n");
+		skip();
+	}
+	assert_int_equal(mkdir(t_path(f->n, MAFS_VOLUME_DIR), 0700), 0);
+	assert_int_equal(chown(t_path(f->n, MAFS_VOLUME_DIR), 1000, 0), 0);
+	assert_int_equal(try_open(f, f->n, false, &fault), -EPERM);
+	assert_non_null(strstr(fault.what, "user 1000"));
+	assert_false(exists(f->n, ".mafs/lock"));
+}
+
 static void test_read_only_changes_nothing_in_n(void **state)
 {
 	struct fixture *f = *state;
@@ -342,6 +370,8 @@ int main(void)
 		T(test_unreadable_files_are_named),
 		T(test_what_is_no_directory_is_refused),
 		T(test_link_in_place_of_our_directory_is_refused),
+		T(test_our_directory_that_others_may_write_is_refused),
+		T(test_our_directory_of_another_user_is_refused),
 		T(test_read_only_changes_nothing_in_n),
 		T(test_read_only_volume_has_the_same_name_each_time),
 		T(test_read_only_keeps_writers_out),
