@@ -122,13 +122,8 @@ static int give_up_left(const struct mafs_volume_ref *volume,
 			const struct umount *umount)
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
-	int r = 0;
 
-	if (umount->salvage)
-		r = mafs_salvage_volume(volume, umount->salvage, &fault);
-	if (r == 0)
-		r = mafs_discard(volume, &fault);
-	if (r < 0) {
+	if (mafs_give_up(volume, umount->salvage, &fault) < 0) {
 		mafs_error("%s; memory is kept", fault.what);
 		return MAFS_EXIT_FAILURE;
 	}
@@ -143,7 +138,7 @@ static int give_up_left(const struct mafs_volume_ref *volume,
 static int settle_left(const struct mafs_volume_ref *volume,
 		       const struct umount *umount)
 {
-	if (!umount->discard && bring_down_left(volume) == MAFS_EXIT_OK)
+	if (bring_down_left(volume) == MAFS_EXIT_OK)
 		return MAFS_EXIT_OK;
 	if (!umount->discard && !umount->salvage)
 		return MAFS_EXIT_FAILURE;

@@ -45,7 +45,24 @@ int mafs_salvage_to(const struct mafs_device *device,
 	return 0;
 }
 
-int mafs_salvage_volume(const struct mafs_volume_ref *volume,
+/* Holds the volume, as far as its directory can be had: nobody may begin to
+ * serve what is to be destroyed. Return: 0, *ret is NULL without directory;
+ * -EBUSY: it is served. */
+static int hold(const struct mafs_volume_ref *volume, struct mafs_volume **ret,
+		struct mafs_fault *fault)
+{
+	int r;
+
+	*ret = NULL;
+	if (!volume->source)
+		return 0;
+	r = mafs_volume_open(volume->source, "", false, ret, fault);
+	if (r == -EROFS)
+		r = mafs_volume_open(volume->source, "", true, ret, fault);
+	return r == -EBUSY ? r : 0;
+}
+
+static int salvage_held(const struct mafs_volume_ref *volume,
 			const char *directory, struct mafs_fault *fault)
 {
 	_cleanup_(mafs_check_done) struct mafs_check check = { 0 };
@@ -64,26 +81,25 @@ int mafs_salvage_volume(const struct mafs_volume_ref *volume,
 	return r;
 }
 
-/* An N that takes nothing keeps its open session; the next mount then lists
- * what was lost, as after a power cut. */
-static void end_session(const struct mafs_volume_ref *volume)
+int mafs_give_up(const struct mafs_volume_ref *volume, const char *directory,
+		 struct mafs_fault *fault)
 {
-	struct mafs_fault fault = MAFS_FAULT_INIT;
-	struct mafs_volume *opened;
+	struct mafs_volume *held;
+	int r;
 
-	if (!volume->source ||
-	    mafs_volume_open(volume->source, "", false, &opened, &fault) < 0)
-		return;
-	opened->session.open = false;
-	(void)mafs_volume_session_store(opened, &fault);
-	mafs_volume_close(opened);
-}
-
-int mafs_discard(const struct mafs_volume_ref *volume, struct mafs_fault *fault)
-{
-	int r = mafs_memory_tmpfs_destroy(volume->memory_path, fault);
-
+	r = hold(volume, &held, fault);
+	if (r < 0)
+		return r;
+	if (directory)
+		r = salvage_held(volume, directory, fault);
 	if (r == 0)
-		end_session(volume);
+		r = mafs_memory_tmpfs_destroy(volume->memory_path, fault);
+	/* An N that takes nothing keeps its open session; the next mount then
+	 * lists what was lost, as after a power cut. */
+	if (r == 0 && held) {
+		held->session.open = false;
+		(void)mafs_volume_session_store(held, NULL);
+	}
+	mafs_volume_close(held);
 	return r;
 }

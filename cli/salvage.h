@@ -17,14 +17,12 @@ int mafs_salvage_to(const struct mafs_device *device,
 		    const struct mafs_check *check, const char *directory,
 		    struct mafs_fault *fault);
 
-/* The same, for a volume without a daemon. */
-int mafs_salvage_volume(const struct mafs_volume_ref *volume,
-			const char *directory, struct mafs_fault *fault);
-
 /**
- * mafs_discard() - destroy a volume's memory and end its session
+ * mafs_give_up() - destroy a volume's memory and end its session
+ * @directory: what only memory holds is copied there before; NULL: it is lost
  *
- * The volume has no daemon. Return: 0, -errno; the fault is set.
+ * The volume is locked meanwhile. Return: 0; -EBUSY: a daemon serves it;
+ * -errno. The fault is set, and memory is kept.
  */
-int mafs_discard(const struct mafs_volume_ref *volume,
+int mafs_give_up(const struct mafs_volume_ref *volume, const char *directory,
 		 struct mafs_fault *fault);

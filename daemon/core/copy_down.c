@@ -301,10 +301,23 @@ int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 
 /* ---- unmark ---- */
 
+/* A user's own file may be read-only by now, which its mode forbids him. */
+static void take_pending(struct mafsd *d, int fd)
+{
+	const char *name = mafsd_pending_xattr(d);
+	struct stat st;
+
+	if (fremovexattr(fd, name) == 0 || errno != EACCES || d->root ||
+	    fstat(fd, &st) < 0 || fchmod(fd, st.st_mode | S_IWUSR) < 0)
+		return;
+	fremovexattr(fd, name);
+	fchmod(fd, st.st_mode);
+}
+
 void mafsd_copy_unmark(struct mafsd *d, struct mafsd_copy *copy)
 {
 	if (copy->pending) {
-		fremovexattr(copy->n_fd, mafsd_pending_xattr(d));
+		take_pending(d, copy->n_fd);
 		copy->pending = false;
 	}
 	mafsd_replaced_release(d, take_ptr(copy->replaced));

@@ -46,7 +46,7 @@ void mafsd_file_put(struct mafsd *d, struct mafsd_inode *inode)
 	    file->wb_busy || file->maybe_mapped)
 		return;
 	inode->file = NULL;
-	if (file->pin_id > 0)
+	if (file->pin_id > 0 && d->kernel)
 		d->kernel->backing_close(d->kernel_context, file->pin_id);
 	mafs_closep(&file->pin_fd);
 	mafsd_slot_close(&d->slots, &file->n_slot);

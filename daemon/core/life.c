@@ -302,6 +302,11 @@ void mafsd_connect(struct mafsd *d, const struct mafsd_kernel_ops *kernel,
 	d->pass_m = d->pass_n && memory_can_back(d);
 }
 
+void mafsd_disconnect(struct mafsd *d)
+{
+	d->kernel = NULL;
+}
+
 /* ---- run and stop ---- */
 
 int mafsd_run(struct mafsd *d, struct mafs_fault *fault)

@@ -173,6 +173,8 @@ int mafsd_start(const struct mafsd_options *options, struct mafsd **ret,
 /* The kernel is connected: what can pass through is tried out. */
 void mafsd_connect(struct mafsd *d, const struct mafsd_kernel_ops *kernel,
 		   void *context);
+/* The kernel is gone, and with it what it kept open for us. */
+void mafsd_disconnect(struct mafsd *d);
 int mafsd_run(struct mafsd *d, struct mafs_fault *fault);
 /**
  * mafsd_stop() - write everything back and end the session

@@ -33,6 +33,7 @@ struct mafsd_fuse {
 	pthread_mutex_t jobs_lock;
 	pthread_cond_t jobs_done;
 	size_t n_jobs; /* jobs_lock */
+	bool jobs_inline; /* jobs_lock: the session ends */
 };
 
 /* ---- kernel.c ---- */
@@ -101,7 +102,7 @@ void mafsd_job_begin(struct mafsd_job *job, fuse_req_t req,
 void mafsd_job_defer(const struct mafsd_job *job, size_t size,
 		     void (*run)(struct mafsd_job *job), const void *tail,
 		     size_t tail_len);
-/* Until all deferred requests are answered. */
+/* Until all deferred requests are answered; later ones are not deferred. */
 void mafsd_jobs_wait(struct mafsd_fuse *fuse);
 
 /* ---- op_*.c: fill in their handlers ---- */

@@ -19,10 +19,12 @@ void mafsd_job_begin(struct mafsd_job *job, fuse_req_t req,
 	mafsd_request_caller(req, &job->caller);
 }
 
-static void count_job(struct mafsd_fuse *fuse)
+/* Return: may it go to the pool? */
+static bool count_job(struct mafsd_fuse *fuse)
 {
 	mafs_guard(&fuse->jobs_lock);
 	fuse->n_jobs++;
+	return !fuse->jobs_inline;
 }
 
 static void uncount_job(struct mafsd_fuse *fuse)
@@ -59,7 +61,10 @@ void mafsd_job_defer(const struct mafsd_job *job, size_t size,
 		copy->tail = (char *)copy + size;
 		memcpy(copy->tail, tail, tail_len);
 	}
-	count_job(job->fuse);
+	if (!count_job(job->fuse)) {
+		run_job(copy);
+		return;
+	}
 	r = mafsd_pool_submit(job->d, run_job, copy);
 	if (r < 0) {
 		mafsd_reply(job->req, r);
@@ -71,6 +76,7 @@ void mafsd_job_defer(const struct mafsd_job *job, size_t size,
 void mafsd_jobs_wait(struct mafsd_fuse *fuse)
 {
 	mafs_guard(&fuse->jobs_lock);
+	fuse->jobs_inline = true;
 	while (fuse->n_jobs)
 		pthread_cond_wait(&fuse->jobs_done, &fuse->jobs_lock);
 }

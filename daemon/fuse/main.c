@@ -218,6 +218,8 @@ static int serve(struct daemon *self)
 	/* Told last: who hears of the failure may begin anew at once. */
 	if (!self->ready_running)
 		fail(self, &fault);
+	/* What is not down still holds files of the kernel's: not any more. */
+	mafsd_disconnect(self->d);
 	mafsd_session_free(self->fuse);
 	return r < 0 ? r : r_stop;
 }

@@ -14,6 +14,10 @@ struct mafsd *mafsd_request_begin(fuse_req_t req, enum mafsd_upcall upcall)
 	atomic_fetch_add_explicit(&fuse->d->upcalls[upcall], 1,
 				  memory_order_relaxed);
 	mafsd_thread_enter();
+	/* At the end libfuse cancels the threads of io_uring, which would leave
+	 * the locks of a handler behind; they end by themselves. */
+	if (fuse->io_uring)
+		(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	return fuse->d;
 }
 

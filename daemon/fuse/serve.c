@@ -18,6 +18,7 @@
 #define N_THREADS_MAX 10
 
 struct guard {
+	struct mafsd_fuse *fuse;
 	struct fuse_session *session;
 	pthread_t loop_thread;
 	atomic_bool ended;
@@ -58,6 +59,9 @@ static void *watch_signals(void *argument)
 	ending_signals(&ending);
 	if (sigwait(&ending, &number) == 0 && !guard->ended)
 		mafs_notice("%s: ending", strsignal(number));
+	/* The loop's end frees the requests of io_uring, also those that
+	 * somebody in the pool has still to answer. */
+	mafsd_jobs_wait(guard->fuse);
 	/* Again and again: the loop may be just about to sleep. */
 	while (!guard->ended) {
 		fuse_session_exit(guard->session);
@@ -85,6 +89,7 @@ static int loop(struct mafsd_fuse *fuse)
 int mafsd_session_serve(struct mafsd_fuse *fuse)
 {
 	struct guard guard = {
+		.fuse = fuse,
 		.session = fuse->session,
 		.loop_thread = pthread_self(),
 	};
