@@ -70,6 +70,37 @@ static int refuse_mount(const char *source, struct mafs_fault *fault)
 	return mount ? say_it_is_a_mount(source, mount, fault) : 0;
 }
 
+static bool is_below(const char *path, const char *directory)
+{
+	size_t len = strcmp(directory, "/") ? strlen(directory) : 0;
+
+	return !strncmp(path, directory, len) && path[len] == '/';
+}
+
+/* One file in two volumes would be in memory twice. */
+static int refuse_overlap(const char *source, struct mafs_fault *fault)
+{
+	struct mafs_volume_ref *refs = NULL;
+	size_t n_refs = 0;
+	int r;
+
+	r = mafs_volume_list(&refs, &n_refs, fault);
+	for (size_t i = 0; i < n_refs; i++) {
+		const struct mafs_volume_ref *ref = &refs[i];
+
+		if (r == 0 && ref->pid && ref->source &&
+		    (is_below(source, ref->source) ||
+		     is_below(ref->source, source)))
+			r = mafs_fault_set(fault, -EBUSY,
+					   "%s and %s have files in common, and "
+					   "process %d serves the second",
+					   source, ref->source, (int)ref->pid);
+		mafs_volume_ref_done(&refs[i]);
+	}
+	free(refs);
+	return r;
+}
+
 static int open_source(struct opened *opened, const char *source,
 		       struct mafs_fault *fault)
 {
@@ -85,6 +116,9 @@ static int open_source(struct opened *opened, const char *source,
 	volume->source = realpath(source, NULL);
 	if (!volume->source)
 		return cannot(fault, -errno, source);
+	r = refuse_overlap(volume->source, fault);
+	if (r < 0)
+		return r;
 	if (asprintf(&opened->dot_path, "%s/%s", volume->source,
 		     MAFS_VOLUME_DIR) < 0)
 		return -ENOMEM;

@@ -144,6 +144,16 @@ def test_volume_mounted_already(work, vol):
     assert vol.alive()
 
 
+def test_directory_above_or_below_a_served_one(work, vol):
+    """A file in two volumes would be in memory twice."""
+    _, mnt = directories(work.sub("other"))
+    os.mkdir(f"{vol.dir}/sub")
+    refuse_mount(f"{vol.dir}/sub", mnt, said=[str(vol.pid), vol.dir])
+    refuse_mount(os.path.dirname(vol.dir), mnt, said=[str(vol.pid), vol.dir])
+    os.rmdir(f"{vol.dir}/sub")
+    assert vol.alive()
+
+
 @needs("mafs")
 def test_mounted_over_itself_already(work):
     vol = Volume(work, mnt="").mount()
