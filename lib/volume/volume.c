@@ -91,10 +91,11 @@ static int refuse_overlap(const char *source, struct mafs_fault *fault)
 		if (r == 0 && ref->pid && ref->source &&
 		    (is_below(source, ref->source) ||
 		     is_below(ref->source, source)))
-			r = mafs_fault_set(fault, -EBUSY,
-					   "%s and %s have files in common, and "
-					   "process %d serves the second",
-					   source, ref->source, (int)ref->pid);
+			r = mafs_fault_set(
+				fault, -EBUSY,
+				"%s and %s have files in common, and "
+				"process %d serves the second",
+				source, ref->source, (int)ref->pid);
 		mafs_volume_ref_done(&refs[i]);
 	}
 	free(refs);
