@@ -349,18 +349,6 @@ enum mafs_use mafsd_n_use(struct mafsd *d, struct mafsd_inode *inode,
 
 /* ---- what an earlier daemon left ---- */
 
-static bool changed_while_away(const struct mafs_hot *hot,
-			       const struct mafs_fingerprint *now)
-{
-	const struct mafs_fingerprint *then = &hot->fingerprint;
-
-	/* Own chmod and link move ctime alone, so it does not count here. */
-	return hot->state == MAFS_HOT_DIRTY &&
-	       (then->size_bytes != now->size_bytes ||
-		then->mtime.tv_sec != now->mtime.tv_sec ||
-		then->mtime.tv_nsec != now->mtime.tv_nsec);
-}
-
 /* Voids a `drop intent`. */
 static int log_dirty_again(struct mafsd *d, struct mafsd_inode *inode)
 {
@@ -380,13 +368,9 @@ int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 	struct mafs_hot hot;
 
 	mafsd_inode_identity(d, inode, &identity);
-	if (!mafsd_journal_claim(d, &identity, &hot))
-		return 0;
 	mafs_fingerprint_of(st, &now);
-	if (changed_while_away(&hot, &now)) {
-		mafsd_recover_conflict(d, &hot);
+	if (!mafsd_journal_claim(d, &identity, &now, &hot))
 		return 0;
-	}
 	file = mafsd_file_get(inode);
 	if (!file) {
 		mafsd_journal_unclaim(d, hot.id);

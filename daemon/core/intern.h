@@ -126,8 +126,10 @@ int mafsd_journal_append(struct mafsd *d, const struct mafs_entry *entry);
 int mafsd_journal_id(struct mafsd *d, enum mafs_omf_type type, uint64_t id);
 /* A checkpoint if one is due. Context: no locks. */
 void mafsd_journal_tend(struct mafsd *d);
-/* An entry of an earlier daemon with this identity: copied, claimed. */
+/* An entry of an earlier daemon with this identity: copied, claimed. Not one
+ * that N, which is @now, has changed under: the recovery thread keeps it. */
 bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,
+			 const struct mafs_fingerprint *now,
 			 struct mafs_hot *ret);
 /* What was claimed has found no place: it is to be met again. */
 void mafsd_journal_unclaim(struct mafsd *d, uint64_t id);
@@ -316,10 +318,6 @@ void mafsd_act_as_owner(struct mafsd *d, const struct stat *st);
 
 /* ---- recover.c ---- */
 
-/* N changed while the volume was not mounted: the memory copy is to be kept
- * beside it. Takes @hot's map over. When it cannot be kept now it is unmet
- * again, and the inode stays at N. Context: inode->lock held. */
-void mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot);
 /* A hint's directory, proven to lie beneath N; the caller closes it. */
 int mafsd_hinted_directory(struct mafsd *d, const struct mafs_hint *hint);
 /* N/.mafs/lost+found, made when it is missing; the caller closes it. */

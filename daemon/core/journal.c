@@ -178,14 +178,27 @@ void mafsd_journal_tend(struct mafsd *d)
 			   strerror(-r));
 }
 
+static bool changed_while_away(const struct mafs_hot *hot,
+			       const struct mafs_fingerprint *now)
+{
+	const struct mafs_fingerprint *then = &hot->fingerprint;
+
+	/* Own chmod and link move ctime alone, so it does not count here. */
+	return hot->state == MAFS_HOT_DIRTY &&
+	       (then->size_bytes != now->size_bytes ||
+		then->mtime.tv_sec != now->mtime.tv_sec ||
+		then->mtime.tv_nsec != now->mtime.tv_nsec);
+}
+
 bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,
+			 const struct mafs_fingerprint *now,
 			 struct mafs_hot *ret)
 {
 	struct mafs_hot *hot;
 	mafs_guard(&d->journal.lock);
 
 	hot = mafs_hot_find_identity(d->journal.table, identity);
-	if (!hot || hot->claimed)
+	if (!hot || hot->claimed || changed_while_away(hot, now))
 		return false;
 	*ret = *hot;
 	if (mafs_map_copy(&hot->map, &ret->map) < 0)

@@ -3,7 +3,7 @@
  * Recovery: what an earlier daemon left in memory. Files are met lazily: a
  * lookup adopts an inode whose identity is in the hot table. This thread looks
  * for the dirty ones that nobody has met, so that they are written back, and
- * gives a home to those that have no name any more.
+ * gives a home to those that have no name any more or that N has others of.
  *
  * Nothing dirty is dropped, but where the log holds the intent and N has the
  * file no more. A home is made by copy, flush, log `conflict`, `drop`: killed
@@ -210,41 +210,32 @@ int mafsd_lost_found(struct mafsd *d)
 }
 
 /* The directory it was in; else lost+found. */
-static int home_directory(struct mafsd *d, const struct mafs_hot *hot,
+static int home_directory(struct mafsd *d, const struct mafs_hint *hint,
 			  bool *ret_lost)
 {
-	int fd = mafsd_hinted_directory(d, &hot->hint);
+	int fd = mafsd_hinted_directory(d, hint);
 
 	*ret_lost = fd < 0;
 	return *ret_lost ? mafsd_lost_found(d) : fd;
 }
 
-/* A conflict copy is the owner's, as the file beside it is. */
-static void take_owner(int dirfd, const char *name, int fd)
-{
-	struct stat st;
-
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode))
-		return;
-	if (fchown(fd, st.st_uid, st.st_gid) == 0)
-		fchmod(fd, st.st_mode & 0777);
-}
-
-/* @exact: the name may be taken again as it was. */
-static int give_home(struct mafsd *d, const struct mafs_hot *hot, bool exact)
+/* @hint: where @hot's file was met, or was when it still had a name.
+ * @st: of that file; NULL: it has no name, which may be taken again, and
+ * nobody can say whose it was. */
+static int give_home(struct mafsd *d, const struct mafs_hot *hot,
+		     const struct mafs_hint *hint, const struct stat *st)
 {
 	_cleanup_close_ int dirfd = -1, fd = -1;
 	struct mafs_entry entry = { .type = MAFS_OMF_CONFLICT };
-	const char *name = hot->hint.name[0] ? hot->hint.name : "unnamed";
+	const char *name = hint->name[0] ? hint->name : "unnamed";
 	struct mafs_memory_file *mem;
 	bool lost;
 	int r;
 
-	dirfd = home_directory(d, hot, &lost);
+	dirfd = home_directory(d, hint, &lost);
 	if (dirfd < 0)
 		return dirfd;
-	fd = create_home(dirfd, name, exact || lost, entry.conflict.name);
+	fd = create_home(dirfd, name, !st || lost, entry.conflict.name);
 	if (fd < 0)
 		return fd;
 	r = d->memory->ops->open(d->memory, &hot->map, false, &mem);
@@ -252,8 +243,8 @@ static int give_home(struct mafsd *d, const struct mafs_hot *hot, bool exact)
 		return r;
 	r = copy_memory(d, mem, fd);
 	d->memory->ops->close(mem);
-	if (r == 0 && !lost)
-		take_owner(dirfd, name, fd);
+	if (r == 0 && st && fchown(fd, st->st_uid, st->st_gid) == 0)
+		fchmod(fd, st->st_mode & 0777);
 	if (r == 0)
 		r = d->tier->flush(dirfd, false);
 	if (r < 0) {
@@ -273,26 +264,19 @@ static int give_home(struct mafsd *d, const struct mafs_hot *hot, bool exact)
 	return r;
 }
 
-/* @hot is claimed; when it gets no home it is not, and waits for the next who
- * looks: another look-up, or the end. */
-static int settle(struct mafsd *d, const struct mafs_hot *hot, bool exact)
+/* @hot is claimed; when it gets no home it is not, and waits for the
+ * end. */
+static int settle(struct mafsd *d, const struct mafs_hot *hot,
+		  const struct mafs_hint *hint, const struct stat *st)
 {
-	int r = give_home(d, hot, exact);
+	int r = give_home(d, hot, hint, st);
 
 	if (r < 0) {
-		mafs_error("%s: no home for its bytes yet: %s", hot->hint.name,
+		mafs_error("%s: no home for its bytes yet: %s", hint->name,
 			   strerror(-r));
 		mafsd_journal_unclaim(d, hot->id);
 	}
 	return r;
-}
-
-void mafsd_recover_conflict(struct mafsd *d, struct mafs_hot *hot)
-{
-	mafs_warning("%s: changed on disk while it was not mounted",
-		     hot->hint.name);
-	settle(d, hot, false);
-	mafs_map_done(&hot->map);
 }
 
 /* ---- looking for the dirty ones ---- */
@@ -327,25 +311,33 @@ static int settle_nameless(struct mafsd *d, const struct mafs_hot *hot)
 	if (!claim_by_id(d, hot->id))
 		return 0;
 	if (!hot->drop_intent)
-		return settle(d, hot, true);
+		return settle(d, hot, &hot->hint, NULL);
 	r = mafsd_journal_id(d, MAFS_OMF_DROP, hot->id);
 	if (r == 0)
 		d->memory->ops->remove(d->memory, &hot->map);
 	return r;
 }
 
-/* Its inode is known, and a look-up before could not keep the conflict. */
+/* Its inode is known and did not take it over: N changed while the volume was
+ * not mounted. The copy goes beside the file, and is its owner's. */
 static int settle_conflict(struct mafsd *d, struct mafsd_inode *inode,
 			   const struct mafs_hot *hot)
 {
 	struct mafs_identity identity;
+	struct mafs_hint hint;
+	struct stat st;
+	int r;
 	mafs_guard(&inode->lock);
 
 	mafsd_inode_identity(d, inode, &identity);
-	if (!mafs_identity_equal(&identity, &hot->identity) ||
-	    !claim_by_id(d, hot->id))
+	if (!mafs_identity_equal(&identity, &hot->identity))
 		return 0;
-	return settle(d, hot, false);
+	r = mafsd_stat_n(d, inode, &st);
+	if (r < 0 || !claim_by_id(d, hot->id))
+		return r;
+	mafsd_hint_of(d, inode, &hint);
+	mafs_warning("%s: changed on disk while it was not mounted", hint.name);
+	return settle(d, hot, &hint, &st);
 }
 
 static int meet(struct mafsd *d, const struct mafs_hot *hot,

@@ -461,6 +461,59 @@ static void test_file_changed_while_away_is_in_conflict(void **state)
 	assert_true(n_holds(c, "f.mafs-conflict-1", "rewritten"));
 }
 
+static void give_to(struct core *c, const char *name, uid_t uid, mode_t mode)
+{
+	must_be(chown(t_path(c->n, name), uid, uid), 0);
+	must_be(chmod(t_path(c->n, name), mode), 0);
+}
+
+static void assert_whose(struct core *c, const char *name, uid_t uid,
+			 mode_t mode)
+{
+	struct stat st;
+
+	must_be(stat(t_path(c->n, name), &st), 0);
+	assert_int_equal(st.st_uid, uid);
+	assert_int_equal(st.st_mode & 07777, mode);
+}
+
+static void do_write_and_rename(struct core *c)
+{
+	write_closed(c, "f.tmp", "secret");
+	rename_to(c, "f.tmp", "f", 0);
+}
+
+static void test_conflict_is_named_and_owned_as_the_file_is_now(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_and_rename);
+	n_write(c, "f", "changed on disk");
+	give_to(c, "f", 1001, 0600);
+	n_write(c, "f.tmp", "somebody else's");
+	give_to(c, "f.tmp", 1000, 0644);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "f.mafs-conflict-1", "secret"));
+	assert_whose(c, "f.mafs-conflict-1", 1001, 0600);
+	assert_false(n_exists(c, "f.tmp.mafs-conflict-1"));
+}
+
+static void test_nameless_file_is_not_given_to_who_took_its_name(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_in_dir);
+	must_be(unlink(t_path(c->n, "d/f")), 0);
+	n_write(c, "d/g", "keeps the inode number");
+	n_write(c, "d/f", "somebody else's");
+	give_to(c, "d/f", 1000, 0644);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "d/f.mafs-conflict-1", "homeless"));
+	assert_whose(c, "d/f.mafs-conflict-1", 0, 0600);
+}
+
 static int full_pwrite(int fd, const void *bytes, size_t len, uint64_t offset)
 {
 	return -ENOSPC;
@@ -706,6 +759,8 @@ int main(void)
 		CORE_TEST(test_file_without_directory_is_in_lost_and_found),
 		CORE_TEST(test_link_for_lost_and_found_leads_nowhere),
 		CORE_TEST(test_file_changed_while_away_is_in_conflict),
+		CORE_TEST(test_conflict_is_named_and_owned_as_the_file_is_now),
+		CORE_TEST(test_nameless_file_is_not_given_to_who_took_its_name),
 		CORE_TEST(test_conflict_that_found_no_room_is_kept_at_the_end),
 		CORE_TEST(
 			test_homeless_file_that_found_no_room_is_made_at_the_end),
