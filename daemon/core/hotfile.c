@@ -112,6 +112,8 @@ static void fill_map_entry(struct mafsd *d, struct mafsd_inode *inode,
 	ret->type = MAFS_OMF_MAP;
 	ret->map.id = file->id;
 	ret->map.flags = flags;
+	if (file->unlinked || file->drop_intent)
+		ret->map.flags |= MAFS_OMF_MAP_INTENT;
 	ret->map.fingerprint = file->fingerprint;
 	ret->map.shown_ctime = file->shown_ctime;
 	ret->map.map = file->map;

@@ -54,13 +54,28 @@ int mafsd_intent_take_back(struct mafsd *d, struct mafsd_inode *inode)
 {
 	struct mafsd_file *file = inode->file;
 	uint32_t flags = MAFS_OMF_MAP_DIRTY;
+	bool intended = file->drop_intent;
 
-	if (!file->drop_intent || !mafsd_is_dirty(file))
-		return 0;
 	file->drop_intent = false;
+	if (!intended || !mafsd_is_dirty(file))
+		return 0;
 	if (file->writing_logged)
 		flags |= MAFS_OMF_MAP_WRITING;
 	return mafsd_hot_log_map(d, inode, flags);
+}
+
+/* Context: inode->lock held. Return: 1: logged; 0: nothing to do; -errno. */
+static int log_intent(struct mafsd *d, struct mafsd_file *file)
+{
+	int r;
+
+	if (!mafsd_is_dirty(file) || file->drop_intent)
+		return 0;
+	r = mafsd_journal_id(d, MAFS_OMF_DROP_INTENT, file->id);
+	if (r < 0)
+		return r;
+	file->drop_intent = true;
+	return 1;
 }
 
 /* Context: inode->lock held. */
@@ -80,12 +95,10 @@ static int prepare_file(struct mafsd *d, struct mafsd_victim *victim)
 	r = pin_if_open(d, file, victim->fd);
 	if (r < 0)
 		return r;
-	if (!mafsd_is_dirty(file) || file->drop_intent)
-		return 0;
-	r = mafsd_journal_id(d, MAFS_OMF_DROP_INTENT, file->id);
+	r = log_intent(d, file);
 	if (r < 0)
 		return r;
-	file->drop_intent = victim->intent = true;
+	victim->intent = r > 0;
 	return 0;
 }
 
@@ -144,8 +157,9 @@ static void lose_file(struct mafsd *d, struct mafsd_victim *victim)
 	if (!file)
 		return;
 	mafsd_dirty_named(d, file, false);
-	/* It may have been opened since it was prepared. */
+	/* It may have been opened and written since it was prepared. */
 	pin_if_open(d, file, victim->fd);
+	log_intent(d, file);
 	if (file->n_open)
 		return;
 	file->maybe_mapped = false;

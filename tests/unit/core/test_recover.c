@@ -2,6 +2,7 @@
 /* What a daemon finds that was killed before it wrote back. */
 #include "core_fixture.h"
 
+#include <core/names.h>
 #include <poll.h>
 
 /* ---- what the killed one did; in a child ---- */
@@ -88,6 +89,52 @@ static void do_unlink_open(struct core *c)
 	struct mafsd_open *open = core_create(c, "f", O_RDWR, NULL);
 
 	core_write_text(c, open, "unwanted");
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+}
+
+static void do_write_unlinked(struct core *c)
+{
+	struct mafsd_open *open = core_create(c, "f", O_RDWR, NULL);
+
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+	core_write_text(c, open, "unwanted");
+}
+
+static void do_write_unlinked_again(struct core *c)
+{
+	struct mafsd_open *open = core_create(c, "f", O_RDWR, NULL);
+
+	core_write_text(c, open, "written back");
+	core_fsync(c, open);
+	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
+	core_write_text(c, open, "unwanted");
+}
+
+/* Written back between the intent and an unlink that N refused. */
+static struct mafsd_open *refuse_unlink(struct core *c)
+{
+	struct mafsd_open *open = core_create(c, "f", O_RDWR, NULL);
+	struct mafsd_inode *inode = open->file->inode;
+
+	core_write_text(c, open, "written back");
+	must_be(mafsd_journal_id(c->d, MAFS_OMF_DROP_INTENT, open->file->id),
+		0);
+	open->file->drop_intent = true;
+	core_fsync(c, open);
+	pthread_mutex_lock(&inode->lock);
+	must_be(mafsd_intent_take_back(c->d, inode), 0);
+	pthread_mutex_unlock(&inode->lock);
+	return open;
+}
+
+static void do_write_after_refused_unlink(struct core *c)
+{
+	core_write_text(c, refuse_unlink(c), "wanted");
+}
+
+static void do_unlink_after_refused_unlink(struct core *c)
+{
+	core_write_text(c, refuse_unlink(c), "unwanted");
 	must_be(mafsd_unlink(c->d, MAFSD_ROOT_ID, "f"), 0);
 }
 
@@ -361,11 +408,9 @@ static void test_linked_file_comes_back_under_its_other_name(void **state)
 	assert_false(n_exists(c, "f"));
 }
 
-static void test_unlinked_file_goes(void **state)
+static void goes_for_good(struct core *c, void (*work)(struct core *c))
 {
-	struct core *c = *state;
-
-	core_killed(c, do_unlink_open);
+	core_killed(c, work);
 	core_start(c);
 	recover(c);
 	assert_int_equal(n_memory_files(c), 0);
@@ -373,6 +418,33 @@ static void test_unlinked_file_goes(void **state)
 	core_stop(c);
 	assert_false(n_exists(c, "f"));
 	assert_false(n_exists(c, ".mafs/lost+found/f"));
+}
+
+static void test_unlinked_file_goes(void **state)
+{
+	goes_for_good(*state, do_unlink_open);
+}
+
+static void test_what_was_written_after_the_unlink_goes(void **state)
+{
+	goes_for_good(*state, do_write_unlinked);
+	goes_for_good(*state, do_write_unlinked_again);
+}
+
+static void test_file_goes_whose_unlink_was_refused_before(void **state)
+{
+	goes_for_good(*state, do_unlink_after_refused_unlink);
+}
+
+static void test_what_was_written_after_a_refused_unlink_stays(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_write_after_refused_unlink);
+	must_be(unlink(t_path(c->n, "f")), 0);
+	core_start(c);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "wantedn back"));
 }
 
 static void test_intent_without_unlink_loses_nothing(void **state)
@@ -753,6 +825,9 @@ int main(void)
 		CORE_TEST(test_exchanged_files_come_back_exchanged),
 		CORE_TEST(test_linked_file_comes_back_under_its_other_name),
 		CORE_TEST(test_unlinked_file_goes),
+		CORE_TEST(test_what_was_written_after_the_unlink_goes),
+		CORE_TEST(test_file_goes_whose_unlink_was_refused_before),
+		CORE_TEST(test_what_was_written_after_a_refused_unlink_stays),
 		CORE_TEST(test_intent_without_unlink_loses_nothing),
 		CORE_TEST(test_file_removed_while_away_is_made_again),
 		CORE_TEST(test_file_whose_name_was_taken_is_kept_beside_it),
