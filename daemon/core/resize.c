@@ -269,22 +269,20 @@ static int fallocate_memory(struct mafsd *d, struct mafsd_inode *inode,
 	r = mafsd_hot_dirty(d, inode);
 	if (r < 0)
 		return r;
-	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
-		r = zero_memory(d, file, offset, len);
-		if (r < 0 || (mode & FALLOC_FL_PUNCH_HOLE))
-			return r;
-	}
-	if (!(mode & FALLOC_FL_PUNCH_HOLE)) {
-		r = mafsd_hot_writing(d, file);
-		if (r < 0)
-			return r;
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return zero_memory(d, file, offset, len);
+	r = mafsd_hot_writing(d, file);
+	if (r == 0)
 		r = fallocate_n(d, file, FALLOC_FL_KEEP_SIZE, offset, len);
-		if (r < 0)
-			return r;
-		if (mafsd_stat_n(d, inode, &st) == 0)
-			mafsd_dirty_on_n(d, file, &st);
-		mafsd_space_settle(d, file);
-	}
+	if (r < 0)
+		return r;
+	if (mafsd_stat_n(d, inode, &st) == 0)
+		mafsd_dirty_on_n(d, file, &st);
+	if (mode & FALLOC_FL_ZERO_RANGE)
+		r = zero_memory(d, file, offset, len);
+	mafsd_space_settle(d, file);
+	if (r < 0)
+		return r;
 	r = note_allocated(d, file, &st);
 	if (mode & FALLOC_FL_KEEP_SIZE)
 		return r;

@@ -340,6 +340,23 @@ static void test_punched_and_zeroed_ranges_read_as_zeros_on_disk(void **state)
 	core_stop(c);
 }
 
+static void test_zeroing_that_disk_has_no_room_for_changes_nothing(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+
+	start(c);
+	open = core_create(c, "f", O_RDWR, NULL);
+	core_write_text(c, open, "kept");
+	assert_true(mafsd_fallocate(c->d, &t_root, open,
+				    FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+				    0, UINT64_C(1) << 50, true) < 0);
+	core_fsync(c, open);
+	assert_true(n_holds(c, "f", "kept"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
 static void
 test_truncated_file_is_as_long_as_what_was_written_then(void **state)
 {
@@ -1311,6 +1328,8 @@ int main(void)
 		CORE_TEST(test_shrunk_and_grown_file_has_zeros_in_between),
 		CORE_TEST(test_grown_file_is_grown_on_disk),
 		CORE_TEST(test_punched_and_zeroed_ranges_read_as_zeros_on_disk),
+		CORE_TEST(
+			test_zeroing_that_disk_has_no_room_for_changes_nothing),
 		CORE_TEST(
 			test_truncated_file_is_as_long_as_what_was_written_then),
 		CORE_TEST(test_random_changes_end_alike_on_disk),
