@@ -86,8 +86,10 @@ int mafsd_resize_locked(struct mafsd *d, struct mafsd_inode *inode,
 	if (file->path == MAFSD_CLOSED) {
 		if (!mafsd_in_memory(file))
 			return resize_n(d, inode, size);
+		/* Who wrote it across a restart made it dirty just now. */
 		if (mafsd_hot_verify(d, inode) > 0 &&
-		    mafsd_mem_use(d, file, false) != MAFS_USE_NONE)
+		    (mafsd_is_dirty(file) ||
+		     mafsd_mem_use(d, file, false) != MAFS_USE_NONE))
 			return resize_memory(d, inode, size);
 		if (mafsd_in_memory(file)) {
 			r = mafsd_hot_drop(d, inode);

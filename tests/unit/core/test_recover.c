@@ -796,6 +796,50 @@ static void test_file_that_a_survivor_writes_is_dirty(void **state)
 	assert_true(n_holds(c, "f", "by prog"));
 }
 
+/* A program that the kernel let write the memory file, unseen. */
+static void do_store_unseen(struct core *c)
+{
+	struct mafsd_open *open;
+	int fd;
+
+	core_pull(c, "f");
+	open = core_open(c, core_lookup(c, "f"), O_RDONLY);
+	fd = kernel_reopen(&c->kernel, open->backing_id, O_RDWR);
+	must_be(pwrite(fd, "by prog", 7, 0), 7);
+}
+
+static const struct mafs_memory_ops *real_memory;
+static int n_busy;
+
+/* As if a program were there when the core first looks, and gone then. */
+static int busy_open(struct mafs_memory *memory, const struct mafs_map *map,
+		     bool writable, struct mafs_memory_file **ret)
+{
+	return n_busy-- > 0 ? -EBUSY :
+			      real_memory->open(memory, map, writable, ret);
+}
+
+static void test_truncate_keeps_what_a_survivor_wrote(void **state)
+{
+	struct core *c = *state;
+	struct mafs_memory_ops busy;
+	uint64_t nodeid;
+
+	n_write(c, "f", "on disk");
+	core_killed(c, do_store_unseen);
+	core_start(c);
+	nodeid = core_lookup(c, "f");
+	real_memory = c->d->memory->ops;
+	busy = *real_memory;
+	busy.open = busy_open;
+	n_busy = 1;
+	c->d->memory->ops = &busy;
+	core_resize(c, nodeid, 3);
+	c->d->memory->ops = real_memory;
+	core_stop(c);
+	assert_true(n_holds(c, "f", "by "));
+}
+
 static void test_clean_end_leaves_nothing_to_find(void **state)
 {
 	struct core *c = *state;
@@ -847,6 +891,7 @@ int main(void)
 		CORE_TEST(test_clean_copy_is_used_again),
 		CORE_TEST(test_clean_copy_of_changed_file_goes),
 		CORE_TEST(test_file_that_a_survivor_writes_is_dirty),
+		CORE_TEST(test_truncate_keeps_what_a_survivor_wrote),
 		CORE_TEST(test_clean_end_leaves_nothing_to_find),
 	};
 	int r = t_become_private();
