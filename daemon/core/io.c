@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#define RELIEFS_MAX 64
+
 /* ---- N's descriptor ---- */
 
 int mafsd_n_get(struct mafsd *d, struct mafsd_file *file)
@@ -204,14 +206,13 @@ static ssize_t write_some(struct mafsd *d, const struct mafsd_caller *caller,
 	return n;
 }
 
-/* Memory is full: other files go first, then this one goes on at N. A file
- * with passthrough readers cannot leave memory: its writer sees ENOSPC. */
-static int relieve(struct mafsd *d, struct mafsd_file *file, size_t len)
+/* Memory is full: other files go first, then this one goes on at N, also when
+ * others always take the room first. A file with passthrough readers cannot
+ * leave memory: its writer sees ENOSPC. */
+static int relieve(struct mafsd *d, struct mafsd_file *file, size_t len,
+		   bool may_stay)
 {
-	int r;
-
-	r = mafsd_space_make_room(d, len);
-	if (r == 0)
+	if (may_stay && mafsd_space_make_room(d, len) == 0)
 		return 0;
 	if (file->path == MAFSD_M)
 		return -ENOSPC;
@@ -253,9 +254,7 @@ static ssize_t write_all(struct mafsd *d, const struct mafsd_caller *caller,
 			settled = true;
 			continue;
 		}
-		if (n_relieved++ > 64)
-			return done > 0 ? (ssize_t)done : -ENOSPC;
-		r = relieve(d, file, len - done);
+		r = relieve(d, file, len - done, n_relieved++ < RELIEFS_MAX);
 		if (r < 0)
 			return done > 0 ? (ssize_t)done : r;
 	}

@@ -1178,6 +1178,51 @@ static void test_spill_that_fails_keeps_what_is_there(void **state)
 	free(bytes);
 }
 
+static atomic_uint_fast64_t used_bytes;
+
+/* Something is always freed, and somebody else is always faster. */
+static int contended_usage(struct mafs_memory *memory,
+			   struct mafs_memory_usage *ret)
+{
+	int r = real_memory->usage(memory, ret);
+
+	ret->used_bytes = used_bytes -= 4096;
+	return r;
+}
+
+static ssize_t contended_pwrite(struct mafs_memory_file *file,
+				const void *bytes, size_t len, uint64_t offset)
+{
+	return -ENOSPC;
+}
+
+static void test_writer_that_never_gets_memory_goes_on_at_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafs_memory_ops contended;
+	struct mafsd_open *open, *other;
+	uint64_t nodeid;
+
+	start(c);
+	n_write(c, "other", "clean");
+	core_pull(c, "other");
+	other = core_open(c, core_lookup(c, "other"), O_RDONLY);
+	open = core_create(c, "f", O_RDWR, &nodeid);
+	real_memory = c->d->memory->ops;
+	contended = *real_memory;
+	contended.usage = contended_usage;
+	contended.pwrite = contended_pwrite;
+	used_bytes = 64 * MIB;
+	c->d->memory->ops = &contended;
+	core_write_text(c, open, "on disk");
+	c->d->memory->ops = real_memory;
+	assert_true(core_file(c, nodeid)->on_n);
+	mafsd_release(c->d, other);
+	mafsd_release(c->d, open);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "on disk"));
+}
+
 /* Not dirty any more, nor in memory. */
 static void must_spill(struct core *c, uint64_t nodeid)
 {
@@ -1364,6 +1409,7 @@ int main(void)
 		CORE_TEST(
 			test_unlinked_file_larger_than_memory_goes_on_at_disk),
 		CORE_TEST(test_spill_that_fails_keeps_what_is_there),
+		CORE_TEST(test_writer_that_never_gets_memory_goes_on_at_disk),
 		CORE_TEST(test_file_mapped_by_a_writer_does_not_spill),
 		CORE_TEST(test_file_mapped_by_a_reader_spills_when_it_is_not),
 		CORE_TEST(test_times_set_during_a_spill_are_kept),
