@@ -4,6 +4,7 @@
 
 #include <core/names.h>
 #include <core/path.h>
+#include <sys/resource.h>
 
 /* ---- what an open got ---- */
 
@@ -804,6 +805,34 @@ test_attributes_are_invalidated_after_passthrough_writers(void **state)
 	core_stop(c);
 }
 
+static void test_file_without_a_name_is_pinned_or_refused(void **state)
+{
+	struct core *c = *state;
+	struct rlimit limit, tight;
+	struct mafsd_entry entry;
+	struct mafsd_open *open;
+	int n_made = 0;
+	bool pinned = true;
+
+	c->kernel.forbids = true; /* nothing else keeps it */
+	core_start(c);
+	must_be(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	tight = limit;
+	for (tight.rlim_cur = 3; n_made < 3; tight.rlim_cur++) {
+		setrlimit(RLIMIT_NOFILE, &tight);
+		if (mafsd_tmpfile(c->d, &t_root, MAFSD_ROOT_ID, 0600, O_RDWR,
+				  &entry, &open) < 0)
+			continue;
+		n_made++;
+		pinned &= open->file->pin_fd >= 0;
+		mafsd_release(c->d, open);
+		mafsd_forget(c->d, entry.nodeid, 1);
+	}
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_true(pinned);
+	core_stop(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -850,6 +879,7 @@ int main(void)
 		CORE_TEST(test_backing_id_lives_until_the_last_release),
 		CORE_TEST(test_failed_open_has_changed_nothing),
 		CORE_TEST(test_unlinked_open_file_is_kept_until_its_release),
+		CORE_TEST(test_file_without_a_name_is_pinned_or_refused),
 		CORE_TEST(
 			test_attributes_are_invalidated_after_passthrough_writers),
 	};
