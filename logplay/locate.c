@@ -29,6 +29,11 @@ static bool is_hidden(const char *path)
 	       (path[len] == '/' || path[len] == '\0');
 }
 
+bool mafs_locator_is_absent(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EXDEV;
+}
+
 int mafs_locator_try(struct mafs_locator *locator, struct mafs_place *place,
 		     char *path)
 {
@@ -36,20 +41,23 @@ int mafs_locator_try(struct mafs_locator *locator, struct mafs_place *place,
 	_cleanup_close_ int fd = -1;
 	struct mafs_identity identity;
 	struct stat st;
+	int r;
 
 	if (!path)
 		return -ENOMEM;
 	if (is_hidden(path))
 		return 0;
 	fd = mafs_open_longpath(locator->fd, path, O_PATH | O_NOFOLLOW);
-	if (fd < 0 ||
-	    mafs_identity_of(fd, locator->fs_id, &identity, &st) < 0 ||
-	    !S_ISREG(st.st_mode) ||
+	r = fd < 0 ? fd : mafs_identity_of(fd, locator->fs_id, &identity, &st);
+	if (r < 0 && !mafs_locator_is_absent(r))
+		place->error = r;
+	if (r < 0 || !S_ISREG(st.st_mode) ||
 	    !mafs_identity_equal(&identity, place->identity))
 		return 0;
 	place->path = take_ptr(owned);
 	place->st = st;
 	place->gone = false;
+	place->error = 0;
 	return 1;
 }
 
@@ -159,6 +167,7 @@ int mafs_locate(int n_fd, const struct mafs_uuid *fs_id,
 		char *last = take_ptr(place->path);
 
 		place->gone = false;
+		place->error = 0;
 		if (!mafs_uuid_equal(&place->identity->fs_id, fs_id)) {
 			free(last);
 			continue;

@@ -16,6 +16,8 @@ struct mafs_locator {
 	char *parent_path; /* owned; NULL: not beneath N */
 };
 
+/* Is -errno of an open an answer: there is no such file beneath N? */
+bool mafs_locator_is_absent(int r);
 /* Is the file at @path, "/a/b", the one asked for? Takes the path over when it
  * is, frees it when not. Return: 1, 0, -ENOMEM. */
 int mafs_locator_try(struct mafs_locator *locator, struct mafs_place *place,

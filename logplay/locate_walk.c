@@ -23,6 +23,7 @@ struct walk {
 	char **dirs; /* owned; a stack of paths, "" is N */
 	size_t n_dirs, capacity;
 	bool stat_each; /* entries' numbers are not the files' */
+	int error; /* the first: something was passed over */
 };
 
 static void walk_done(struct walk *walk)
@@ -96,6 +97,12 @@ static int try_file(struct walk *walk, const char *dir, const char *name,
 	return 0;
 }
 
+static void pass_over(struct walk *walk, int r)
+{
+	if (walk->error == 0 && !mafs_locator_is_absent(r))
+		walk->error = r;
+}
+
 static int visit(struct walk *walk, const char *dir, int dir_fd,
 		 const struct dirent *entry)
 {
@@ -109,8 +116,10 @@ static int visit(struct walk *walk, const char *dir, int dir_fd,
 		return 0;
 	if (type == DT_UNKNOWN || (type == DT_REG && walk->stat_each)) {
 		if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) <
-		    0)
+		    0) {
+			pass_over(walk, -errno);
 			return 0;
+		}
 		type = IFTODT(st.st_mode);
 		ino = st.st_ino;
 	}
@@ -121,7 +130,7 @@ static int visit(struct walk *walk, const char *dir, int dir_fd,
 	return 0;
 }
 
-/* What may not be read, or is gone by now, is passed over. */
+/* What may not be read is passed over, and kept in mind. */
 static int walk_dir(struct walk *walk, const char *dir)
 {
 	_cleanup_closedir_ DIR *stream = NULL;
@@ -130,14 +139,22 @@ static int walk_dir(struct walk *walk, const char *dir)
 	int r;
 
 	fd = mafs_open_longpath(walk->locator->fd, dir, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
+	if (fd < 0) {
+		pass_over(walk, fd);
 		return 0;
+	}
 	stream = fdopendir(fd);
 	if (!stream)
 		return -errno;
 	fd = -1; /* the stream's */
 
-	while (walk->n_found < walk->n_sought && (entry = readdir(stream))) {
+	while (walk->n_found < walk->n_sought) {
+		errno = 0;
+		entry = readdir(stream);
+		if (!entry) {
+			pass_over(walk, errno ? -errno : -ENOENT);
+			break;
+		}
 		r = visit(walk, dir, dirfd(stream), entry);
 		if (r < 0)
 			return r;
@@ -179,5 +196,8 @@ int mafs_locator_walk(struct mafs_locator *locator, struct mafs_place *places,
 
 		r = walk_dir(&walk, dir);
 	}
+	for (size_t i = 0; i < walk.n_sought; i++)
+		if (!walk.sought[i]->path && walk.error)
+			walk.sought[i]->error = walk.error;
 	return r;
 }

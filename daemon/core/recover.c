@@ -13,6 +13,7 @@
 
 #include <mafs/locate.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -303,14 +304,44 @@ static bool claim_by_id(struct mafsd *d, uint64_t id)
 	return true;
 }
 
-/* Has no name beneath N. */
-static int settle_nameless(struct mafsd *d, const struct mafs_hot *hot)
+/* Is its only name a link that we keep? */
+static bool is_replaced(struct mafsd *d, const struct mafs_hot *hot)
+{
+	_cleanup_closedir_ DIR *stream = NULL;
+	struct dirent *entry;
+	int fd =
+		openat(d->replaced_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	stream = fd < 0 ? NULL : fdopendir(fd);
+	if (fd >= 0 && !stream)
+		close(fd);
+	while (stream && (entry = readdir(stream))) {
+		_cleanup_close_ int file_fd = -1;
+		struct mafs_identity identity;
+		struct stat st;
+
+		if (entry->d_ino != hot->identity.ino)
+			continue;
+		file_fd = openat(fd, entry->d_name,
+				 O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (file_fd >= 0 &&
+		    mafs_identity_of(file_fd, &d->fs_id, &identity, &st) == 0 &&
+		    mafs_identity_equal(&identity, &hot->identity))
+			return st.st_nlink == 1;
+	}
+	return false;
+}
+
+/* Has no name beneath N. What was to be dropped goes where that is certain. */
+static int settle_nameless(struct mafsd *d, const struct mafs_hot *hot,
+			   bool gone)
 {
 	int r;
 
 	if (!claim_by_id(d, hot->id))
 		return 0;
-	if (!hot->drop_intent)
+	if (!hot->drop_intent ||
+	    (!gone && d->root && d->handles && !is_replaced(d, hot)))
 		return settle(d, hot, &hot->hint, NULL);
 	r = mafsd_journal_id(d, MAFS_OMF_DROP, hot->id);
 	if (r == 0)
@@ -348,13 +379,26 @@ static int meet(struct mafsd *d, const struct mafs_hot *hot,
 
 	if (!still_unmet(d, hot->id))
 		return 0;
+	if (place->error)
+		return place->error;
 	if (!place->path)
-		return settle_nameless(d, hot);
+		return settle_nameless(d, hot, place->gone);
 	r = mafsd_resolve(d, place->path + 1, &inode);
 	if (r < 0)
 		return r;
 	r = settle_conflict(d, inode, hot);
 	mafsd_inode_unref(d, inode);
+	return r;
+}
+
+/* Twice: a file whose directory is renamed during the walk may be missed. */
+static int locate(struct mafsd *d, struct mafs_place *places, size_t n)
+{
+	int r = mafs_locate(d->n_fd, &d->fs_id, places, n, true);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (!places[i].path && !places[i].gone)
+			return mafs_locate(d->n_fd, &d->fs_id, places, n, true);
 	return r;
 }
 
@@ -371,7 +415,7 @@ static int look_for(struct mafsd *d, struct unmet *unmet)
 		places[i].identity = &unmet->hots[i].identity;
 		places[i].hint = &unmet->hots[i].hint;
 	}
-	r = mafs_locate(d->n_fd, &d->fs_id, places, unmet->n, true);
+	r = locate(d, places, unmet->n);
 	for (i = 0; i < unmet->n; i++) {
 		if (r == 0 && !atomic_load(&d->recover_stop)) {
 			int error = meet(d, &unmet->hots[i], &places[i]);

@@ -17,6 +17,7 @@
  *	names now, from N's root, "/a/b" and of any length; NULL: not found
  * @st: out, of the file; only with a path
  * @gone: out: the file system says that it has no name left
+ * @error: out: not found, and -errno: not all of N could be looked at
  */
 struct mafs_place {
 	const struct mafs_identity *identity;
@@ -24,6 +25,7 @@ struct mafs_place {
 	char *path;
 	struct stat st;
 	bool gone;
+	int error;
 };
 
 /* Frees the path. */
@@ -39,7 +41,8 @@ void mafs_place_done(struct mafs_place *place);
  * without leaving its file system, and equal to the identity. Tried in turn:
  * the path given; the hint, by the parent's handle; the file's own handle;
  * the walk. Opening by handle needs CAP_DAC_READ_SEARCH. What lies in
- * N/.mafs does not count. N is not changed.
+ * N/.mafs does not count. N is not changed. A file whose directory is renamed
+ * during a walk may be missed.
  *
  * Return: 0, also when files were not found; -ENOMEM; -errno of N itself.
  */

@@ -3,7 +3,61 @@
 #include "core_fixture.h"
 
 #include <core/names.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <linux/capability.h>
 #include <poll.h>
+#include <sys/syscall.h>
+
+/* ---- a program that renames what recovery walks ---- */
+
+static struct core *walked; /* once */
+
+static void on_end_of_directory(struct core *c, const char *name)
+{
+	const char *other = *name == 'p' ? "q/sub" : "p/sub";
+	char from[PATH_MAX], to[8];
+
+	walked = NULL;
+	strcpy(from, t_path(c->n, other));
+	snprintf(to, sizeof(to), "%s/sub2", name);
+	must_be(rename(from, t_path(c->n, to)), 0);
+}
+
+struct dirent *readdir(DIR *stream)
+{
+	static struct dirent *(*real)(DIR * stream);
+	char link[MAFSD_PROC_LEN], path[PATH_MAX];
+	struct dirent *entry;
+	ssize_t len;
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "readdir");
+	entry = real(stream);
+	if (entry || !walked)
+		return entry;
+	mafsd_proc_path(dirfd(stream), link);
+	len = readlink(link, path, sizeof(path) - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	if (len >= 2 &&
+	    (!strcmp(path + len - 2, "/p") || !strcmp(path + len - 2, "/q")))
+		on_end_of_directory(walked, path + len - 1);
+	errno = 0;
+	return NULL;
+}
+
+/* Of this thread. */
+static void lose_right_to_handles(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	must_be(syscall(SYS_capget, &head, data), 0);
+	data[0].effective &= ~(1U << CAP_DAC_READ_SEARCH);
+	must_be(syscall(SYS_capset, &head, data), 0);
+}
 
 /* ---- what the killed one did; in a child ---- */
 
@@ -182,6 +236,28 @@ static void do_write_in_dir(struct core *c)
 		0);
 	core_write_text(c, open, "homeless");
 	mafsd_release(c->d, open);
+}
+
+static void do_write_in_two(struct core *c)
+{
+	static const char *const dirs[] = { "p", "q" };
+
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(dirs); i++) {
+		struct mafsd_entry dir, sub, file;
+		struct mafsd_open *open = NULL;
+
+		must_be(mafsd_mkdir(c->d, &t_root, MAFSD_ROOT_ID, dirs[i], 0755,
+				    &dir),
+			0);
+		must_be(mafsd_mkdir(c->d, &t_root, dir.nodeid, "sub", 0755,
+				    &sub),
+			0);
+		must_be(mafsd_create(c->d, &t_root, sub.nodeid, "f", 0644,
+				     O_WRONLY, &file, &open),
+			0);
+		core_write_text(c, open, "somewhere");
+		mafsd_release(c->d, open);
+	}
 }
 
 static void do_pull(struct core *c)
@@ -498,6 +574,40 @@ static void test_file_without_directory_is_in_lost_and_found(void **state)
 	assert_int_equal(n_memory_files(c), 0);
 	core_stop(c);
 	assert_true(n_holds(c, ".mafs/lost+found/f", "homeless"));
+}
+
+static void walk_while_renamed(struct core *c)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	must_be(mafsd_start(&c->options, &c->d, &fault), 0);
+	mafsd_connect(c->d, &kernel_ops, &c->kernel);
+	lose_right_to_handles();
+	walked = c;
+	must_be(mafsd_recover_all(c->d), 0);
+	must(!walked);
+	must_be(c->d->n_lost_found + c->d->n_conflicts, 0);
+	must_be(c->d->n_recovered, 2);
+	core_die();
+}
+
+static void test_file_moved_during_the_walk_is_not_nameless(void **state)
+{
+	struct core *c = *state;
+	pid_t child;
+	int status;
+
+	core_killed(c, do_write_in_two);
+	child = fork();
+	if (child == 0) {
+		t_no_jump = true;
+		walk_while_renamed(c);
+	}
+	must_be(waitpid(child, &status, 0), child);
+	must_be(status, SIGKILL);
+	core_start(c);
+	core_stop(c);
+	assert_false(n_exists(c, ".mafs/lost+found"));
 }
 
 static void test_link_for_lost_and_found_leads_nowhere(void **state)
@@ -876,6 +986,7 @@ int main(void)
 		CORE_TEST(test_file_removed_while_away_is_made_again),
 		CORE_TEST(test_file_whose_name_was_taken_is_kept_beside_it),
 		CORE_TEST(test_file_without_directory_is_in_lost_and_found),
+		CORE_TEST(test_file_moved_during_the_walk_is_not_nameless),
 		CORE_TEST(test_link_for_lost_and_found_leads_nowhere),
 		CORE_TEST(test_file_changed_while_away_is_in_conflict),
 		CORE_TEST(test_conflict_is_named_and_owned_as_the_file_is_now),

@@ -15,6 +15,7 @@
 #include <mafs/longpath.h>
 #include <mafs/platform.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -248,6 +249,27 @@ static void test_one_walk_finds_many(void **state)
 	}
 }
 
+static void test_walk_that_was_cut_short_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit limit, low;
+	int fd = dup(f->n_fd);
+
+	make_dirs(f, "a");
+	make_file(f, f->n_fd, "a/x");
+	set_right(false);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)fd + 1; /* N itself takes the last */
+	close(fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_null(locate(f, true));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(f->place.error, -EMFILE);
+	found_at(f, "/a/x");
+	assert_int_equal(f->place.error, 0);
+}
+
 static void test_removed_file_is_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -379,6 +401,7 @@ int main(void)
 		T(test_other_file_under_the_hinted_name_is_not_taken),
 		T(test_walk_finds_it_without_the_right_to_handles),
 		T(test_one_walk_finds_many),
+		T(test_walk_that_was_cut_short_says_so),
 		T(test_removed_file_is_gone),
 		T(test_file_outside_n_is_not_found),
 		T(test_hint_that_climbs_is_not_followed),
