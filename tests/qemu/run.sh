@@ -90,6 +90,8 @@ TimeoutStartSec=infinity
 WantedBy=multi-user.target
 UNIT
 chroot "$root" systemctl enable -q mafs-scenario.service 2>/dev/null
+# It would hang up on the console that we read.
+chroot "$root" systemctl mask -q serial-getty@ttyS0.service 2>/dev/null
 echo '/dev/vda / ext4 defaults 0 1' >"$root/etc/fstab"
 echo guest >"$root/etc/hostname"
 
