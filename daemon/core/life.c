@@ -340,10 +340,16 @@ static int write_all_back(struct mafsd *d, struct mafs_fault *fault)
 	for (attempt = 0; attempt < STOP_ATTEMPTS; attempt++) {
 		r = mafsd_write_back_all(d);
 		if (r == 0 && atomic_load(&d->n_dirty) == 0) {
-			/* Also what programs wrote there themselves. */
+			/* Also what programs wrote there themselves. An error
+			 * is told once: a second try would not show it. */
 			r = d->tier->flush_all(d->n_fd);
 			if (r == 0)
 				return 0;
+			return mafs_fault_set(fault, r,
+					      "%s: the last flush failed: %s; "
+					      "what programs wrote there "
+					      "themselves may be lost",
+					      d->options.source, strerror(-r));
 		}
 	}
 	if (r == 0)
