@@ -48,6 +48,13 @@ int mafsd_journal_open(struct mafsd *d, bool recover, struct mafs_fault *fault)
 	if (!mafs_uuid_equal(&sb.fs_uuid, &d->volume->uuid))
 		return mafs_fault_set(fault, -EUCLEAN,
 				      "the memory belongs to another volume");
+	/* Made by a daemon that never got as far as its session, it is empty. */
+	if (recover && mafs_hot_count(journal->table) > 0 &&
+	    !mafs_uuid_equal(&sb.device_uuid, &d->volume->previous.memory_uuid))
+		return mafs_fault_set(fault, -EUCLEAN,
+				      "the memory is not that of the last "
+				      "session of %s",
+				      d->options.source);
 	r = mafs_log_open(&d->memory->media, &sb, &end, &journal->log, fault);
 	if (r < 0)
 		return r;

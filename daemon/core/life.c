@@ -139,6 +139,24 @@ static int clear_memory_path(struct mafsd *d)
 	return 0;
 }
 
+/* Bytes that are kept elsewhere are not lost, and a session of ours would be
+ * the end of them. */
+static int refuse_elsewhere(struct mafsd *d, struct mafs_fault *fault)
+{
+	const char *theirs = d->volume->previous.runtime_dir;
+	struct stat st;
+
+	if (strcmp(theirs, d->volume->runtime_dir) == 0 ||
+	    lstat(theirs, &st) < 0)
+		return 0;
+	return mafs_fault_set(fault, -EBUSY,
+			      "%s has bytes in the memory of another session, "
+			      "that of %s, which belongs to user %u: mount it "
+			      "as it was then; or give them up by mafs umount "
+			      "--discard, and remove that directory",
+			      d->options.source, theirs, st.st_uid);
+}
+
 static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 {
 	const char *path = d->volume->memory_path;
@@ -155,6 +173,9 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 		if (r < 0 && r != -ENOENT)
 			return r;
 		recover = r == 0;
+		r = recover ? 0 : refuse_elsewhere(d, fault);
+		if (r < 0)
+			return r;
 	}
 	d->lost_memory = !recover && d->volume->previous.number > 0 &&
 			 d->volume->previous.open;

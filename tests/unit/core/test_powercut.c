@@ -262,6 +262,53 @@ test_what_is_planted_for_the_list_does_not_stop_the_scan(void **state)
 	assert_true(n_exists(c, ".mafs/pending"));
 }
 
+/* One line of what the killed daemon has told. */
+static void edit_session(struct core *c, const char *key, const char *value)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "grep -q '^%s:' %s/.mafs/session && "
+		 "sed -i 's|^%s:.*|%s: %s|' %s/.mafs/session",
+		 key, c->n, key, key, value, c->n);
+	must_be(system(command), 0);
+}
+
+static void must_not_start(struct core *c, int wanted, const char *what)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	must_be(mafsd_start(&c->options, &c->d, &fault), wanted);
+	assert_non_null(strstr(fault.what, what));
+}
+
+static void test_memory_that_is_elsewhere_is_not_held_to_be_lost(void **state)
+{
+	struct core *c = *state;
+	char elsewhere[PATH_MAX];
+
+	core_killed(c, do_three);
+	lose_memory(c);
+	strcpy(elsewhere, t_path(c->place, "elsewhere"));
+	must_be(mkdir(elsewhere, 0700), 0);
+	edit_session(c, "runtime_dir", elsewhere);
+	must_not_start(c, -EBUSY, elsewhere);
+	must_be(rmdir(elsewhere), 0);
+	core_start(c);
+	assert_true(c->d->lost_memory);
+	core_stop(c);
+}
+
+static void test_memory_of_another_session_is_not_taken(void **state)
+{
+	struct core *c = *state;
+
+	core_killed(c, do_three);
+	edit_session(c, "memory_uuid", "01234567-89ab-4def-8123-456789abcdef");
+	must_not_start(c, -EUCLEAN, "session");
+	lose_memory(c);
+}
+
 static void do_create(struct core *c)
 {
 	write_closed(c, "f", "bytes");
@@ -721,6 +768,8 @@ int main(void)
 		CORE_TEST(test_spilled_file_is_not_marked),
 		CORE_TEST(test_mark_is_not_seen_through_the_mount),
 		CORE_TEST(test_power_cut_lists_what_was_never_down),
+		CORE_TEST(test_memory_that_is_elsewhere_is_not_held_to_be_lost),
+		CORE_TEST(test_memory_of_another_session_is_not_taken),
 		CORE_TEST(
 			test_what_is_planted_for_the_list_does_not_stop_the_scan),
 		CORE_TEST(test_kill_leaves_no_mark_on_an_empty_file),
