@@ -47,10 +47,16 @@ static int read_left(struct mafsd *d, struct mafsd_replaced **ret,
 	*ret_n = 0;
 	while ((entry = readdir(stream))) {
 		struct mafsd_replaced *replaced;
-		char *end;
-		uint64_t seq = strtoull(entry->d_name, &end, 10);
+		char name[MAFSD_REPLACED_LEN];
+		struct stat st;
+		uint64_t seq = strtoull(entry->d_name, NULL, 10);
 
-		if (*end || end == entry->d_name)
+		/* Only what we make, and name so. */
+		mafsd_replaced_name(seq, name);
+		if (strcmp(name, entry->d_name) ||
+		    fstatat(d->replaced_fd, name, &st, AT_SYMLINK_NOFOLLOW) <
+			    0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
 		replaced = calloc(1, sizeof(*replaced));
 		if (!replaced)

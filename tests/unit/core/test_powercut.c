@@ -671,6 +671,23 @@ static void test_cut_keeps_what_was_fsynced_beside_the_rename(void **state)
 	core_stop(c);
 }
 
+static void test_odd_entries_beside_the_links_do_not_matter(void **state)
+{
+	struct core *c = *state;
+
+	n_write(c, "f", "old");
+	core_killed(c, do_replace);
+	n_write(c, ".mafs/replaced/01", "");
+	must_be(mkdir(t_path(c->n, ".mafs/replaced/17"), 0700), 0);
+	core_killed(c, come_and_go);
+	lose_memory(c);
+	core_start(c);
+	assert_true(n_holds(c, "f", "old"));
+	core_stop(c);
+	assert_true(n_exists(c, ".mafs/replaced/01"));
+	assert_true(n_exists(c, ".mafs/replaced/17"));
+}
+
 static void do_backup(struct core *c)
 {
 	do_replace(c);
@@ -792,6 +809,7 @@ int main(void)
 		CORE_TEST(test_kill_and_cut_unwind_a_chain),
 		CORE_TEST(test_cut_keeps_what_was_fsynced_before_the_rename),
 		CORE_TEST(test_cut_keeps_what_was_fsynced_beside_the_rename),
+		CORE_TEST(test_odd_entries_beside_the_links_do_not_matter),
 		CORE_TEST(test_what_has_no_name_to_go_back_to_is_kept),
 		CORE_TEST(test_victim_with_another_name_goes_its_own_way),
 		CORE_TEST(
