@@ -74,6 +74,7 @@ int mafsd_tmpfile(struct mafsd *d, const struct mafsd_caller *caller,
 	struct mafsd_inode *dir = mafsd_inode_by_id(d, parent);
 	char path[MAFSD_PROC_LEN];
 	_cleanup_close_ int fd = -1, path_fd = -1;
+	mode_t saved;
 	int dirfd;
 
 	if (!dir)
@@ -82,16 +83,16 @@ int mafsd_tmpfile(struct mafsd *d, const struct mafsd_caller *caller,
 	if (dirfd < 0)
 		return dirfd;
 	mafsd_proc_path(dirfd, path);
-	if (d->root) {
-		umask(caller->umask);
+	saved = umask(caller->umask & 0777);
+	if (d->root)
 		mafs_act_as(caller->uid, caller->gid);
-	}
 	fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC | (flags & O_EXCL),
 		  mode & 07777);
 	if (fd < 0)
 		fd = -errno;
 	if (d->root)
 		mafs_act_as_self();
+	umask(saved);
 	mafsd_path_put(d, dir);
 	if (fd < 0)
 		return fd;

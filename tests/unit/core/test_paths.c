@@ -833,9 +833,33 @@ static void test_file_without_a_name_is_pinned_or_refused(void **state)
 	core_stop(c);
 }
 
+static void test_tmpfile_has_the_umask_of_who_made_it(void **state)
+{
+	const struct mafsd_caller caller = { .umask = 027 };
+	struct core *c = *state;
+	struct mafsd_open *open;
+	struct mafsd_entry entry;
+	mode_t before = umask(0);
+
+	core_start(c);
+	for (int root = 0; root < 2; root++) {
+		c->d->root = root;
+		must_be(mafsd_tmpfile(c->d, &caller, MAFSD_ROOT_ID, 0666,
+				      O_RDWR, &entry, &open),
+			0);
+		assert_int_equal(entry.st.st_mode & 07777, 0640);
+		assert_int_equal(umask(0), 0);
+		mafsd_release(c->d, open);
+		mafsd_forget(c->d, entry.nodeid, 1);
+	}
+	core_stop(c);
+	umask(before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CORE_TEST(test_tmpfile_has_the_umask_of_who_made_it),
 		CORE_TEST(test_reader_of_hot_file_is_passed_to_memory),
 		CORE_TEST(test_reader_of_hot_file_with_holes_is_copied),
 		CORE_TEST(
