@@ -115,10 +115,12 @@ static int copy_memory(struct mafsd *d, struct mafs_memory_file *mem, int fd)
 	while (r == 0 && (at = ops->seek(mem, at, SEEK_DATA)) >= 0) {
 		n = ops->pread(mem, bytes, CHUNK, (uint64_t)at);
 		if (n <= 0)
-			return (int)n;
+			return n < 0 ? (int)n : -EIO;
 		r = d->tier->pwrite(fd, bytes, (size_t)n, (uint64_t)at);
 		at += n;
 	}
+	if (r == 0 && at < 0 && at != -ENXIO)
+		r = (int)at;
 	if (r == 0)
 		r = d->tier->truncate(fd, (uint64_t)st.st_size);
 	if (r < 0)
@@ -236,14 +238,14 @@ static int give_home(struct mafsd *d, const struct mafs_hot *hot,
 	dirfd = home_directory(d, hint, &lost);
 	if (dirfd < 0)
 		return dirfd;
-	fd = create_home(dirfd, name, !st || lost, entry.conflict.name);
-	if (fd < 0)
-		return fd;
 	r = d->memory->ops->open(d->memory, &hot->map, false, &mem);
 	if (r < 0)
 		return r;
-	r = copy_memory(d, mem, fd);
+	fd = create_home(dirfd, name, !st || lost, entry.conflict.name);
+	r = fd < 0 ? fd : copy_memory(d, mem, fd);
 	d->memory->ops->close(mem);
+	if (fd < 0)
+		return r;
 	if (r == 0 && st && fchown(fd, st->st_uid, st->st_gid) == 0)
 		fchmod(fd, st->st_mode & 0777);
 	if (r == 0)

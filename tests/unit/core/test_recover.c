@@ -746,6 +746,52 @@ test_homeless_file_that_found_no_room_is_made_at_the_end(void **state)
 	assert_true(n_holds(c, "f", "written"));
 }
 
+static int no_open(struct mafs_memory *memory, const struct mafs_map *map,
+		   bool writable, struct mafs_memory_file **ret)
+{
+	return -EIO;
+}
+
+static off_t no_seek(struct mafs_memory_file *file, off_t offset, int whence)
+{
+	return -EIO;
+}
+
+static ssize_t no_bytes(struct mafs_memory_file *file, void *bytes, size_t len,
+			uint64_t offset)
+{
+	return 0;
+}
+
+static void test_no_home_is_made_of_bytes_that_cannot_be_read(void **state)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	const struct mafs_memory_ops *whole;
+	struct mafs_memory_ops broken[3];
+	struct core *c = *state;
+
+	core_killed(c, do_write);
+	must_be(unlink(t_path(c->n, "f")), 0);
+	must_be(mafsd_start(&c->options, &c->d, &fault), 0);
+	mafsd_thread_enter();
+	mafsd_connect(c->d, &kernel_ops, &c->kernel);
+	whole = c->d->memory->ops;
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(broken); i++)
+		broken[i] = *whole;
+	broken[0].open = no_open;
+	broken[1].seek = no_seek;
+	broken[2].pread = no_bytes;
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(broken); i++) {
+		c->d->memory->ops = &broken[i];
+		must_be(mafsd_recover_all(c->d), -EIO);
+		assert_false(n_exists(c, "f"));
+	}
+	c->d->memory->ops = whole;
+	must_be(mafsd_run(c->d, &fault), 0);
+	core_stop(c);
+	assert_true(n_holds(c, "f", "written"));
+}
+
 static void test_stop_refuses_while_a_conflict_finds_no_room(void **state)
 {
 	struct core *c = *state;
@@ -994,6 +1040,7 @@ int main(void)
 		CORE_TEST(test_conflict_that_found_no_room_is_kept_at_the_end),
 		CORE_TEST(
 			test_homeless_file_that_found_no_room_is_made_at_the_end),
+		CORE_TEST(test_no_home_is_made_of_bytes_that_cannot_be_read),
 		CORE_TEST(test_stop_refuses_while_a_conflict_finds_no_room),
 		CORE_TEST(test_file_whose_conflict_waits_stays_at_disk),
 		CORE_TEST(
