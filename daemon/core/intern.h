@@ -201,6 +201,9 @@ const char *mafsd_pending_xattr(const struct mafsd *d);
 /* ---- pending_scan.c ---- */
 
 /* Looks for them, when the last session's memory is lost. */
+/* Leaves word that memory was lost. Context: before the session is stored,
+ * which forgets it. */
+int mafsd_pending_note(struct mafsd *d);
 int mafsd_pending_start(struct mafsd *d);
 void mafsd_pending_stop(struct mafsd *d);
 

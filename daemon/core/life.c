@@ -336,6 +336,10 @@ int mafsd_run(struct mafsd *d, struct mafs_fault *fault)
 
 	d->volume->session.pid = getpid();
 	d->volume->session.open = true;
+	r = mafsd_pending_note(d);
+	if (r < 0)
+		return mafs_fault_set(fault, r, "%s/" MAFS_VOLUME_DIR ": %s",
+				      d->options.source, strerror(-r));
 	r = mafs_volume_session_store(d->volume, fault);
 	if (r < 0)
 		return r;

@@ -8,7 +8,7 @@
  */
 #include "intern.h"
 
-#include <fts.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <string.h>
@@ -92,60 +92,158 @@ size_t mafsd_pending_list(struct mafsd *d, char **ret, size_t n_max)
 
 /* ---- the walk ---- */
 
+/**
+ * struct dir - a directory on the way down
+ * @stream: owned
+ * @path_len: of its path, which ends the text of the walk's
+ */
+struct dir {
+	DIR *stream;
+	size_t path_len;
+};
+
+struct walk {
+	struct mafsd *d;
+	FILE *list; /* NULL: marks are removed */
+	struct dir *dirs; /* owned; a stack, one a level */
+	size_t n_dirs, capacity;
+	char *path; /* owned; "/a/b" of the last */
+};
+
+static void walk_done(struct walk *walk)
+{
+	while (walk->n_dirs)
+		closedir(walk->dirs[--walk->n_dirs].stream);
+	free(walk->dirs);
+	free(walk->path);
+}
+
 /* By an earlier session than ours? */
 static bool is_marked(struct mafsd *d, const char *path)
 {
 	char value[24] = "";
-	ssize_t n = lgetxattr(path, mafsd_pending_xattr(d), value,
-			      sizeof(value) - 1);
+	ssize_t n = getxattr(path, mafsd_pending_xattr(d), value,
+			     sizeof(value) - 1);
 
 	return n > 0 && strtoull(value, NULL, 10) < d->volume->session.number;
 }
 
-static bool is_hidden(const FTSENT *entry)
+/* Takes @fd. */
+static int push(struct walk *walk, int fd)
 {
-	return entry->fts_level == 1 &&
-	       !strcmp(entry->fts_name, MAFS_VOLUME_DIR);
-}
+	struct dir *grown;
+	DIR *stream;
 
-/* @list: each marked file is noted in it; NULL: its mark is removed. */
-static void meet(struct mafsd *d, const char *path, size_t root_len, FILE *list)
-{
-	if (!is_marked(d, path))
-		return;
-	if (!list) {
-		lremovexattr(path, mafsd_pending_xattr(d));
-		return;
+	if (walk->n_dirs == walk->capacity) {
+		size_t capacity = walk->capacity ? walk->capacity * 2 : 16;
+
+		grown = reallocarray(walk->dirs, capacity, sizeof(*grown));
+		if (!grown) {
+			close(fd);
+			return -ENOMEM;
+		}
+		walk->dirs = grown;
+		walk->capacity = capacity;
 	}
-	put_path(list, path + root_len);
-	atomic_fetch_add(&d->pending.n_listed, 1);
+	stream = fdopendir(fd);
+	if (!stream) {
+		close(fd);
+		return -errno;
+	}
+	walk->dirs[walk->n_dirs++] = (struct dir){
+		.stream = stream,
+		.path_len = strlen(walk->path),
+	};
+	return 0;
 }
 
+/* What is gone by now, or another than it was, is none of ours. */
+static int absent(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
+}
+
+static int meet_file(struct walk *walk, int dir_fd, const char *name)
+{
+	struct mafsd *d = walk->d;
+	char path[MAFSD_PROC_LEN];
+	_cleanup_close_ int fd =
+		openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return absent(-errno);
+	atomic_fetch_add(&d->pending.n_seen, 1);
+	mafsd_proc_path(fd, path);
+	if (!is_marked(d, path))
+		return 0;
+	if (!walk->list) {
+		removexattr(path, mafsd_pending_xattr(d));
+		return 0;
+	}
+	put_path(walk->list, walk->path);
+	atomic_fetch_add(&d->pending.n_listed, 1);
+	return 0;
+}
+
+static int meet(struct walk *walk, const struct dirent *entry)
+{
+	struct dir *dir = &walk->dirs[walk->n_dirs - 1];
+	int fd, at = dirfd(dir->stream);
+	char *longer = NULL;
+	struct stat st;
+
+	if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+	    (walk->n_dirs == 1 && !strcmp(entry->d_name, MAFS_VOLUME_DIR)))
+		return 0;
+	if (fstatat(at, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return absent(-errno);
+	if (asprintf(&longer, "%.*s/%s", (int)dir->path_len, walk->path,
+		     entry->d_name) < 0)
+		return -ENOMEM;
+	free(walk->path);
+	walk->path = longer;
+	if (S_ISREG(st.st_mode))
+		return meet_file(walk, at, entry->d_name);
+	if (!S_ISDIR(st.st_mode) || st.st_dev != walk->d->n_dev)
+		return 0;
+	fd = openat(at, entry->d_name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? absent(-errno) : push(walk, fd);
+}
+
+/* By descriptor: whatever is swapped meanwhile, it stays in N. */
 static int walk(struct mafsd *d, FILE *list)
 {
-	char root[MAFSD_PROC_LEN + 2];
-	char *roots[] = { root, NULL };
-	FTSENT *entry;
-	int r = 0;
-	FTS *fts;
+	_cleanup_(walk_done) struct walk walk = {
+		.d = d,
+		.list = list,
+		.path = strdup(""),
+	};
+	int fd = openat(d->n_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : 0;
 
-	/* With the slash the link itself is not what is walked. */
-	mafsd_proc_path(d->n_fd, root);
-	strcat(root, "/");
-	fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	if (!fts)
-		return -errno;
-	while (r == 0 && (entry = fts_read(fts))) {
-		if (atomic_load(&d->pending.stop))
-			r = -ECANCELED;
-		else if (entry->fts_info == FTS_D && is_hidden(entry))
-			fts_set(fts, entry, FTS_SKIP);
-		if (entry->fts_info != FTS_F)
-			continue;
-		meet(d, entry->fts_path, strlen(root) - 1, list);
-		atomic_fetch_add(&d->pending.n_seen, 1);
+	if (r == 0 && !walk.path) {
+		close(fd);
+		r = -ENOMEM;
 	}
-	fts_close(fts);
+	if (r == 0)
+		r = push(&walk, fd);
+	while (r == 0 && walk.n_dirs) {
+		DIR *stream = walk.dirs[walk.n_dirs - 1].stream;
+		struct dirent *entry;
+
+		errno = 0;
+		entry = readdir(stream);
+		if (atomic_load(&d->pending.stop)) {
+			r = -ECANCELED;
+		} else if (entry) {
+			r = meet(&walk, entry);
+		} else {
+			r = -errno;
+			closedir(stream);
+			walk.n_dirs--;
+		}
+	}
 	return r;
 }
 
@@ -187,6 +285,16 @@ static void *scan_main(void *argument)
 			   strerror(-r));
 	atomic_store(&d->pending.scanning, false);
 	return NULL;
+}
+
+int mafsd_pending_note(struct mafsd *d)
+{
+	FILE *list;
+
+	if (d->options.read_only || !d->lost_memory)
+		return 0;
+	list = make_list(d);
+	return list && fclose(list) == 0 ? 0 : -errno;
 }
 
 int mafsd_pending_start(struct mafsd *d)

@@ -6,6 +6,8 @@
  */
 #include "core_fixture.h"
 
+#include <sys/resource.h>
+
 #include <dirent.h>
 #include <sys/xattr.h>
 
@@ -256,6 +258,59 @@ test_what_is_planted_for_the_list_does_not_stop_the_scan(void **state)
 	core_killed(c, do_three);
 	lose_memory(c);
 	must_be(mkfifo(t_path(c->n, ".mafs/pending.new"), 0600), 0);
+	core_start(c);
+	wait_for_scan(c);
+	core_stop(c);
+	assert_true(n_exists(c, ".mafs/pending"));
+}
+
+static void test_scan_that_found_no_descriptors_is_made_again(void **state)
+{
+	struct core *c = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct rlimit limit, low;
+	int fd;
+
+	must_be(mkdir(t_path(c->n, "sub"), 0755), 0);
+	core_killed(c, do_three);
+	lose_memory(c);
+	must_be(mafsd_start(&c->options, &c->d, &fault), 0);
+	mafsd_thread_enter();
+	fd = dup(c->d->n_fd);
+	close(fd);
+	must_be(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)fd + 2; /* the list, and N */
+	must_be(setrlimit(RLIMIT_NOFILE, &low), 0);
+	must_be(mafsd_pending_start(c->d), 0);
+	wait_for_scan(c);
+	mafsd_pending_stop(c->d);
+	must_be(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_false(n_exists(c, ".mafs/pending"));
+	assert_true(n_exists(c, ".mafs/pending.new"));
+	must_be(mafsd_run(c->d, &fault), 0);
+	core_stop(c);
+	core_start(c);
+	wait_for_scan(c);
+	core_stop(c);
+	assert_true(n_exists(c, ".mafs/pending"));
+}
+
+static void test_scan_is_due_before_the_session_is_told(void **state)
+{
+	struct core *c = *state;
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	char session[PATH_MAX];
+
+	core_killed(c, do_three);
+	lose_memory(c);
+	must_be(mafsd_start(&c->options, &c->d, &fault), 0);
+	strcpy(session, t_path(c->n, ".mafs/session.new"));
+	must_be(mkdir(session, 0700), 0); /* it cannot be stored */
+	must(mafsd_run(c->d, &fault) < 0);
+	must_be(rmdir(session), 0);
+	assert_true(n_exists(c, ".mafs/pending.new"));
+	mafsd_free(c->d);
 	core_start(c);
 	wait_for_scan(c);
 	core_stop(c);
@@ -787,6 +842,8 @@ int main(void)
 		CORE_TEST(test_power_cut_lists_what_was_never_down),
 		CORE_TEST(test_memory_that_is_elsewhere_is_not_held_to_be_lost),
 		CORE_TEST(test_memory_of_another_session_is_not_taken),
+		CORE_TEST(test_scan_is_due_before_the_session_is_told),
+		CORE_TEST(test_scan_that_found_no_descriptors_is_made_again),
 		CORE_TEST(
 			test_what_is_planted_for_the_list_does_not_stop_the_scan),
 		CORE_TEST(test_kill_leaves_no_mark_on_an_empty_file),
