@@ -75,6 +75,17 @@ static int load_uuid(int dot_fd, struct mafs_uuid *ret)
 	return text && mafs_uuid_parse(text, ret) == 0 ? 0 : -EUCLEAN;
 }
 
+/* Only who has written the session, or root, can have made its directory. */
+static bool is_of_session(int dot_fd, const char *runtime_dir)
+{
+	struct stat dir, session;
+
+	return lstat(runtime_dir, &dir) == 0 && S_ISDIR(dir.st_mode) &&
+	       fstatat(dot_fd, SESSION_FILE, &session, AT_SYMLINK_NOFOLLOW) ==
+		       0 &&
+	       (dir.st_uid == 0 || dir.st_uid == session.st_uid);
+}
+
 /* Where the session of this boot has its runtime directory: another user's may
  * be elsewhere than ours would be. */
 static int runtime_of(int dot_fd, const struct mafs_uuid *uuid,
@@ -86,7 +97,8 @@ static int runtime_of(int dot_fd, const struct mafs_uuid *uuid,
 	if (session_load(dot_fd, MAFS_VOLUME_DIR, &session, NULL) == 0 &&
 	    session.open && mafs_boot_id(&boot_id) == 0 &&
 	    mafs_uuid_equal(&boot_id, &session.boot_id) &&
-	    *session.runtime_dir == '/') {
+	    *session.runtime_dir == '/' &&
+	    is_of_session(dot_fd, session.runtime_dir)) {
 		strcpy(ret, session.runtime_dir);
 		return 0;
 	}

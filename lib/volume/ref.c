@@ -73,6 +73,25 @@ static bool is_mounted(const struct mafs_mounts *mounts, const char *mountpoint,
 	return false;
 }
 
+/* Is it where a daemon of the directory's owner would have put it? Root ends
+ * what it is told of. */
+static bool is_memory_of(const char *path, int run_fd, const char *runtime_dir,
+			 const struct mafs_uuid *uuid)
+{
+	char text[MAFS_UUID_TEXT_LEN], wanted[PATH_MAX];
+	struct stat st;
+
+	if (fstat(run_fd, &st) < 0)
+		return false;
+	mafs_uuid_to_text(uuid, text);
+	snprintf(wanted, sizeof(wanted), "/dev/shm/mafs-%u-%s", st.st_uid,
+		 text);
+	if (!strcmp(path, wanted))
+		return true;
+	snprintf(wanted, sizeof(wanted), "%s/%s", runtime_dir, MEMORY_NAME);
+	return st.st_uid == geteuid() && !strcmp(path, wanted);
+}
+
 static int from_record(const struct record *record, int run_fd,
 		       const char *runtime_dir,
 		       const struct mafs_mounts *mounts,
@@ -89,7 +108,8 @@ static int from_record(const struct record *record, int run_fd,
 	if (!uuid || mafs_uuid_parse(uuid, &ref->uuid) < 0 || !source ||
 	    !mountpoint || !memory_path ||
 	    root_from_record(record, &root) < 0 ||
-	    record_get_u64(record, "pid", &pid) < 0 || pid > INT_MAX)
+	    record_get_u64(record, "pid", &pid) < 0 || pid > INT_MAX ||
+	    !is_memory_of(memory_path, run_fd, runtime_dir, &ref->uuid))
 		return -EUCLEAN;
 	r = set_paths(ref, source, runtime_dir, memory_path);
 	if (r < 0)

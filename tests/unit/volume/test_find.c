@@ -144,6 +144,24 @@ static void test_name_of_a_volume_is_found(void **state)
 	found(f, uuid, false, getpid());
 }
 
+static void test_memory_is_only_believed_to_be_where_it_belongs(void **state)
+{
+	struct fixture *f = *state;
+	struct mafs_volume_ref ref;
+	char command[2 * PATH_MAX];
+
+	begin(f);
+	snprintf(command, sizeof(command),
+		 "cd %s && grep -q memory_path mount.json && "
+		 "sed -i '/memory_path/s|\"/[^\"]*\"|\"%s\"|' mount.json && "
+		 "grep -q 'memory_path.*%s' mount.json",
+		 f->volume->runtime_dir, f->mnt, f->mnt);
+	run(command);
+	assert_int_equal(find(f->n, &ref), 0);
+	assert_string_equal(ref.memory_path, f->volume->memory_path);
+	mafs_volume_ref_done(&ref);
+}
+
 static void test_name_of_no_volume_is_not_found(void **state)
 {
 	struct mafs_volume_ref ref;
@@ -306,6 +324,7 @@ int main(void)
 		T(test_directory_under_its_own_dead_mount_is_opened),
 		T(test_mounted_file_system_under_the_mount_cannot_be_had),
 		T(test_name_of_a_volume_is_found),
+		T(test_memory_is_only_believed_to_be_where_it_belongs),
 		T(test_name_of_no_volume_is_not_found),
 		T(test_link_and_relative_path_are_followed),
 		T(test_endless_link_is_an_error),
