@@ -8,6 +8,8 @@
  * queue: who comes back while it is there goes to the main queue at once. In
  * the main queue a file that was used goes round again, once for each use. A
  * file larger than the mean pays two uses each time: it stands for many.
+ * A victim that could not be evicted is in use, and goes to main as well; when
+ * all of main is, the small queue gives before its time.
  * So what is read once passes through a tenth of memory and disturbs nobody.
  */
 #include "ghost.h"
@@ -24,6 +26,7 @@ struct mafs_policy {
 	struct mafs_policy_queue small, main;
 	struct mafs_ghost ghost;
 	uint64_t small_bytes;
+	size_t n_refused; /* victims since one was evicted */
 };
 
 static int s3fifo_new(uint64_t memory_bytes, struct mafs_policy **ret)
@@ -73,6 +76,7 @@ static void s3fifo_remove(struct mafs_policy *policy,
 static void s3fifo_evicted(struct mafs_policy *policy,
 			   struct mafs_policy_file *file)
 {
+	policy->n_refused = 0;
 	if (file->home == &policy->small)
 		mafs_ghost_add(&policy->ghost, file->key,
 			       mafs_policy_weight(file));
@@ -98,28 +102,38 @@ static unsigned int price(const struct mafs_policy *policy,
 		       1;
 }
 
+static struct mafs_policy_queue *next_queue(struct mafs_policy *policy)
+{
+	struct mafs_policy_queue *small = &policy->small, *main = &policy->main;
+
+	if (!small->first)
+		return main;
+	return small->weight >= policy->small_bytes ||
+			       policy->n_refused >= main->n ?
+		       small :
+		       main;
+}
+
 /* Each turn takes uses away: they pay for the turns. */
 static struct mafs_policy_file *s3fifo_victim(struct mafs_policy *policy)
 {
-	struct mafs_policy_queue *small = &policy->small, *main = &policy->main;
 	struct mafs_policy_queue *from;
 	struct mafs_policy_file *file;
 	unsigned int uses;
 
 	for (;;) {
-		from = small->weight >= policy->small_bytes || !main->first ?
-			       small :
-			       main;
+		from = next_queue(policy);
 		file = from->first;
 		if (!file)
 			return NULL;
 		uses = price(policy, file);
+		move_to(&policy->main, file);
 		if (file->n_uses < uses) {
-			move_to(file->queue, file);
+			policy->n_refused++;
+			file->home = from;
 			return file;
 		}
-		file->n_uses = from == small ? 0 : file->n_uses - uses;
-		move_to(main, file);
+		file->n_uses = from == &policy->main ? file->n_uses - uses : 0;
 	}
 }
 

@@ -167,6 +167,22 @@ static void test_s3fifo_keeps_a_tenth_for_new_files(void **state)
 	assert_int_equal(evict(&m), 0);
 }
 
+static void test_s3fifo_finds_the_one_that_can_go(void **state)
+{
+	_cleanup_(memory_done) struct memory m = warm();
+	struct mafs_policy_file *victim;
+
+	/* All are in use but one in each queue. */
+	for (size_t free_one = 59; free_one != 8; free_one -= 51) {
+		for (size_t i = 0; i < 120; i++) {
+			victim = m.ops->victim(m.policy);
+			if (victim == &m.files[free_one])
+				break;
+		}
+		assert_ptr_equal(victim, &m.files[free_one]);
+	}
+}
+
 static void test_s3fifo_knows_again_who_comes_back_soon(void **state)
 {
 	_cleanup_(memory_done) struct memory m = warm();
@@ -228,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_lru_takes_what_was_used_longest_ago),
 		cmocka_unit_test(test_s3fifo_keeps_the_used_through_a_scan),
 		cmocka_unit_test(test_s3fifo_keeps_a_tenth_for_new_files),
+		cmocka_unit_test(test_s3fifo_finds_the_one_that_can_go),
 		cmocka_unit_test(test_s3fifo_knows_again_who_comes_back_soon),
 		cmocka_unit_test(test_s3fifo_forgets_who_comes_back_late),
 		cmocka_unit_test(test_s3fifo_wants_more_uses_of_a_large_file),
