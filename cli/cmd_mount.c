@@ -154,6 +154,8 @@ const struct mafs_command mafs_command_mount = {
 		"last close (5)\n"
 		"      pressure=FILE             where the kernel tells how "
 		"short memory is\n"
+		"      policy=lru|s3fifo         which clean files leave "
+		"memory (s3fifo)\n"
 		"  -r, --read-only      as -o ro\n"
 		"  -f, --foreground     stay, and say what happens\n"
 		"      --no-systemd     not as the unit mafs@DIR.service, also "

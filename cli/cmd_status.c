@@ -118,10 +118,11 @@ static void print_memory(const json_t *status)
 
 	mafs_size_to_text(size_bytes, size);
 	mafs_size_to_text(used_bytes, used);
-	printf("  memory   %s, %s of %s used (%.0f%%)\n",
+	printf("  memory   %s, %s of %s used (%.0f%%), %s\n",
 	       mafs_client_text(memory, "kind"), used, size,
 	       size_bytes ? 100.0 * (double)used_bytes / (double)size_bytes :
-			    0.0);
+			    0.0,
+	       mafs_client_text(memory, "policy"));
 }
 
 static void print_files(const json_t *status, const char *title,

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <mafs/cleanup.h>
+#include <mafs/policy.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static const char known[] =
 	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
 	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
 	"io_uring, no_io_uring, memory=SPEC, writeback_after=SECONDS, "
-	"pressure=FILE";
+	"pressure=FILE, policy=lru|s3fifo";
 
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {
@@ -115,6 +116,12 @@ static int take_word(struct mafs_mount_request *request, const char *word,
 		return mafs_fault_set(fault, -EINVAL,
 				      "pressure=%s: give an absolute path",
 				      value);
+	if (value)
+		return append(&request->options, word);
+	value = value_of(word, "policy");
+	if (value && !mafs_policy_find(value))
+		return mafs_fault_set(fault, -EINVAL,
+				      "policy=%s: give lru or s3fifo", value);
 	if (value)
 		return append(&request->options, word);
 	return mafs_fault_set(fault, -EINVAL, "unknown option %s; known are %s",

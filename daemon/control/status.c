@@ -132,10 +132,11 @@ static int set_identity(json_t *object, const struct mafsd_status *status)
 	failed |= set_int(object, "uptime_ms", status->uptime_ms);
 	failed |= json_object_set_new(
 		object, "memory",
-		json_pack("{s:s, s:I, s:I}", "kind",
+		json_pack("{s:s, s:s, s:I, s:I}", "kind",
 			  status->memory_kind ? status->memory_kind : "none",
-			  "size_bytes", (json_int_t)status->memory_size_bytes,
-			  "used_bytes", (json_int_t)status->memory_used_bytes));
+			  "policy", status->policy, "size_bytes",
+			  (json_int_t)status->memory_size_bytes, "used_bytes",
+			  (json_int_t)status->memory_used_bytes));
 	return failed;
 }
 

@@ -81,6 +81,7 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.source = d->volume->source,
 		.mountpoint = d->options.mountpoint,
 		.memory_kind = d->memory ? d->memory->ops->kind : "none",
+		.policy = d->options.policy->name,
 		.memory_size_bytes = d->memory_size_bytes,
 		.memory_used_bytes = usage.used_bytes,
 		.n_hot = d->n_hot,

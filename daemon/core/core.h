@@ -19,6 +19,7 @@
 #include <mafs/log.h>
 #include <mafs/memory.h>
 #include <mafs/platform.h>
+#include <mafs/policy.h>
 #include <mafs/tier.h>
 #include <mafs/volume.h>
 
@@ -154,7 +155,8 @@ struct mafsd_file {
 	int64_t wb_first_failure_ms;
 	uint64_t wb_error_seq; /* raised by each error, for once per open */
 
-	/* queue_lock: the list of clean, dirty or taken files */
+	/* queue_lock: the policy's part; the list of dirty or taken files */
+	struct mafs_policy_file policy;
 	struct mafsd_file *queue_prev, *queue_next;
 	struct mafsd_queue *queue;
 	uint64_t n_syncs; /* begun when it became dirty, or the last's it met */
@@ -263,6 +265,7 @@ struct mafsd_options {
 	bool read_only;
 	int64_t writeback_after_ms; /* after the last close */
 	int64_t writeback_most_ms; /* at the latest */
+	const struct mafs_policy_ops *policy; /* of eviction; NULL: s3fifo */
 	const char *pressure_path; /* PSI file; NULL: the machine's */
 };
 
@@ -303,7 +306,7 @@ struct mafsd {
 	pthread_mutex_t queue_lock;
 	struct mafsd_queue dirty_queue; /* queue_lock */
 	struct mafsd_queue taken_queue; /* queue_lock: dirty, in a round */
-	struct mafsd_queue clean_queue; /* queue_lock */
+	struct mafs_policy *policy; /* queue_lock: has the clean files */
 	uint64_t n_syncs; /* queue_lock: begun so far */
 	pthread_mutex_t sync_lock; /* one sync at a time */
 	pthread_mutex_t wb_lock;

@@ -236,8 +236,13 @@ void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file,
 /* The same; waits for its time also when write-back is urgent. */
 void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
 			 int64_t due_ms);
+/* Clean: the policy has it, until it is dirty, removed or evicted.
+ * Context: inode->lock held. */
 void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file);
 void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file);
+/* What the policy hears of: an open of a hot file; a removed file's eviction. */
+void mafsd_queue_used(struct mafsd *d, struct mafsd_file *file);
+void mafsd_queue_evicted(struct mafsd *d, struct mafsd_file *file);
 /* Oldest first, with an inode reference each; at most @n_max.
  * @urgent: also what is not due, but for the patient. */
 size_t mafsd_queue_take_due(struct mafsd *d, bool urgent,
@@ -250,8 +255,9 @@ uint64_t mafsd_queue_begin_sync(struct mafsd *d);
 size_t mafsd_queue_take_for_sync(struct mafsd *d, uint64_t sync,
 				 struct mafsd_inode **ret, size_t n_max,
 				 bool *ret_in_hand);
-size_t mafsd_queue_take_clean(struct mafsd *d, struct mafsd_inode **ret,
-			      size_t n_max);
+size_t mafsd_queue_n_clean(struct mafsd *d);
+/* The next to be evicted, referenced, or NULL. It stays, behind the others. */
+struct mafsd_inode *mafsd_queue_victim(struct mafsd *d);
 void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,
 			 uint64_t before, uint64_t after);
 

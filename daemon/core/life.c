@@ -210,7 +210,9 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 		return r;
 	d->memory_size_bytes = usage.size_bytes;
 	d->dirty_max_bytes = usage.size_bytes / 4;
-	r = recover ? mafsd_orphans_remove(d) : 0;
+	r = d->options.policy->new (d->memory_size_bytes, &d->policy);
+	if (r == 0 && recover)
+		r = mafsd_orphans_remove(d);
 	return r < 0 || d->options.read_only ?
 		       r :
 		       mafsd_replaced_begin(d, recover, fault);
@@ -255,6 +257,8 @@ int mafsd_start(const struct mafsd_options *options, struct mafsd **ret,
 	if (!d)
 		return -ENOMEM;
 	d->options = *options;
+	if (!d->options.policy)
+		d->options.policy = &mafs_policy_s3fifo;
 	d->n_fd = -1;
 	d->replaced_fd = -1;
 	d->tier = &mafs_tier_disk;
@@ -440,6 +444,7 @@ void mafsd_free(struct mafsd *d)
 	free(d->wb_spare);
 	if (d->memory)
 		d->memory->ops->free(d->memory);
+	d->options.policy->free(d->policy);
 	mafs_closep(&d->replaced_fd);
 	mafs_closep(&d->n_fd);
 	if (d->volume)

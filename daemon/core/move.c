@@ -45,8 +45,10 @@ static int evict_locked(struct mafsd *d, struct mafsd_inode *inode,
 	if (d->root)
 		mafs_lease_drop(fd);
 	d->memory->ops->close(mem);
-	if (r == 0)
+	if (r == 0) {
+		mafsd_queue_evicted(d, file);
 		atomic_fetch_add(&d->n_evicted, 1);
+	}
 	return r;
 }
 

@@ -111,6 +111,8 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	open->file = file;
 	open->error_seq = file->wb_error_seq;
 	file->n_open++;
+	if (mafsd_in_memory(file))
+		mafsd_queue_used(d, file);
 	atomic_fetch_add(&d->n_open, 1);
 	if (is_writer(open->flags)) {
 		file->n_writers++;
@@ -237,8 +239,6 @@ static void last_release(struct mafsd *d, struct mafsd_inode *inode)
 			due = 0;
 		if (due < file->due_ms)
 			mafsd_queue_dirty(d, file, due);
-	} else if (file->state == MAFSD_CLEAN) {
-		mafsd_queue_clean(d, file);
 	}
 }
 

@@ -2,9 +2,11 @@
 /*
  * Memory pressure: nobody is to be killed for our cache. A thread looks twice
  * a second at the pressure stall information, without it at MemAvailable.
- * Above the mark clean files go, the oldest first, a part of memory at a time;
+ * Above the mark clean files go, a part of memory at a time;
  * when that frees nothing, what is dirty is written back, so that there is
- * something to evict; and new files begin at N.
+ * something to evict; and new files begin at N. The same thread keeps some of memory free,
+ * so that new bytes seldom wait for an eviction: from the high watermark clean
+ * files go until the low one.
  */
 #include "intern.h"
 
@@ -14,6 +16,8 @@
 #define PERCENT_MAX 10.0
 #define AVAILABLE_SHARE 16 /* of RAM */
 #define STEP_SHARE 16 /* of memory */
+#define HIGH_PERCENT 90
+#define LOW_PERCENT 80
 
 static bool is_short(struct mafsd *d)
 {
@@ -30,6 +34,17 @@ static void shrink(struct mafsd *d)
 {
 	if (mafsd_space_make_room(d, d->memory_size_bytes / STEP_SHARE) < 0)
 		mafsd_write_back_kick(d);
+}
+
+static void keep_below_watermark(struct mafsd *d)
+{
+	struct mafs_memory_usage usage;
+	uint64_t percent = d->memory_size_bytes / 100;
+
+	if (d->memory->ops->usage(d->memory, &usage) == 0 &&
+	    usage.used_bytes > HIGH_PERCENT * percent)
+		mafsd_space_make_room(d,
+				      usage.used_bytes - LOW_PERCENT * percent);
 }
 
 /* Return: false: stop. */
@@ -59,6 +74,7 @@ static void *watch(void *argument)
 		atomic_store(&d->pressure.is_short, is_short(d));
 		if (atomic_load(&d->pressure.is_short))
 			shrink(d);
+		keep_below_watermark(d);
 	}
 	return NULL;
 }

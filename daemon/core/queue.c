@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Three queues of files: the dirty ones by when their write-back is due, those
- * of them that a round of write-back has taken, and the clean ones in memory by
- * their last use. A file is in one of them or none, and file->queue says which.
+ * Two queues of files: the dirty ones by when their write-back is due, and
+ * those of them that a round of write-back has taken; and the clean ones in
+ * memory, which the policy of eviction has. A file is in one of them or none;
+ * file->queue says which of the two.
  *
  * A file that was taken stays so until its write-back ends, whoever does it:
  * mafsd_queue_dirty() puts it back, mafsd_queue_clean() and
@@ -66,6 +67,7 @@ static void queue_dirty(struct mafsd *d, struct mafsd_file *file,
 	if (file->queue != &d->dirty_queue && file->queue != &d->taken_queue)
 		file->n_syncs = d->n_syncs;
 	unlink_file(file);
+	d->options.policy->remove(d->policy, &file->policy);
 	file->due_ms = due_ms;
 	file->patient = patient;
 	if (!file->unlinked)
@@ -85,12 +87,15 @@ void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
 	queue_dirty(d, file, due_ms, true);
 }
 
-/* Also for a file that is there already: it was used, and moves to the end. */
 void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file)
 {
 	mafs_guard(&d->queue_lock);
 	unlink_file(file);
-	link_behind(&d->clean_queue, d->clean_queue.last, file);
+	if (!file->policy.queue) {
+		file->policy.key = file->inode->hash;
+		file->policy.size_bytes = file->fingerprint.size_bytes;
+	}
+	d->options.policy->admit(d->policy, &file->policy);
 	count_dirty(d);
 }
 
@@ -98,7 +103,20 @@ void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file)
 {
 	mafs_guard(&d->queue_lock);
 	unlink_file(file);
+	d->options.policy->remove(d->policy, &file->policy);
 	count_dirty(d);
+}
+
+void mafsd_queue_used(struct mafsd *d, struct mafsd_file *file)
+{
+	mafs_guard(&d->queue_lock);
+	d->options.policy->use(d->policy, &file->policy);
+}
+
+void mafsd_queue_evicted(struct mafsd *d, struct mafsd_file *file)
+{
+	mafs_guard(&d->queue_lock);
+	d->options.policy->evicted(d->policy, &file->policy);
 }
 
 static struct mafsd_inode *take(struct mafsd *d, struct mafsd_file *file)
@@ -158,25 +176,22 @@ size_t mafsd_queue_take_for_sync(struct mafsd *d, uint64_t sync,
 	return n;
 }
 
-/* They stay queued, at the end: what cannot be evicted now does not stand in
- * the way of the next. */
-size_t mafsd_queue_take_clean(struct mafsd *d, struct mafsd_inode **ret,
-			      size_t n_max)
+size_t mafsd_queue_n_clean(struct mafsd *d)
 {
-	struct mafsd_queue *queue = &d->clean_queue;
-	struct mafsd_file *file;
-	size_t n = 0;
-
 	mafs_guard(&d->queue_lock);
-	if (n_max > queue->n)
-		n_max = queue->n;
-	while (n < n_max) {
-		file = queue->first;
-		unlink_file(file);
-		link_behind(queue, queue->last, file);
-		ret[n++] = mafsd_inode_ref(d, file->inode);
-	}
-	return n;
+	return d->options.policy->count(d->policy);
+}
+
+struct mafsd_inode *mafsd_queue_victim(struct mafsd *d)
+{
+	struct mafs_policy_file *victim;
+	mafs_guard(&d->queue_lock);
+
+	victim = d->options.policy->victim(d->policy);
+	if (!victim)
+		return NULL;
+	return mafsd_inode_ref(
+		d, mafs_container_of(victim, struct mafsd_file, policy)->inode);
 }
 
 void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,

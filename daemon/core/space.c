@@ -106,26 +106,17 @@ void mafsd_space_settle(struct mafsd *d, struct mafsd_file *file)
 
 int mafsd_space_make_room(struct mafsd *d, uint64_t bytes)
 {
+	size_t n_left = mafsd_queue_n_clean(d);
 	struct mafs_memory_usage before, now;
-	struct mafsd_inode *inodes[16];
-	size_t i, n, tried = 0, limit;
+	struct mafsd_inode *victim;
 	uint64_t freed = 0;
 
 	if (d->memory->ops->usage(d->memory, &before) < 0)
 		return -ENOSPC;
-	pthread_mutex_lock(&d->queue_lock);
-	limit = d->clean_queue.n;
-	pthread_mutex_unlock(&d->queue_lock);
-	while (freed < bytes && tried < limit) {
-		n = mafsd_queue_take_clean(d, inodes, MAFS_ARRAY_SIZE(inodes));
-		if (n == 0)
-			break;
-		for (i = 0; i < n; i++) {
-			if (freed < bytes)
-				mafsd_evict(d, inodes[i], false);
-			mafsd_inode_unref(d, inodes[i]);
-		}
-		tried += n;
+	while (freed < bytes && n_left-- > 0 &&
+	       (victim = mafsd_queue_victim(d))) {
+		mafsd_evict(d, victim, false);
+		mafsd_inode_unref(d, victim);
 		if (d->memory->ops->usage(d->memory, &now) < 0)
 			break;
 		freed = before.used_bytes > now.used_bytes ?

@@ -61,6 +61,7 @@ static int open_volume(struct daemon *self, struct mafs_fault *fault)
 		.source = line->source,
 		.mountpoint = line->mountpoint,
 		.memory = line->memory,
+		.policy = line->policy,
 		.read_only = line->read_only,
 		.writeback_after_ms = line->writeback_after_ms,
 		.pressure_path = line->pressure_path,

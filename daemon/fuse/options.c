@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <mafs/cleanup.h>
+#include <mafs/policy.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@ const char mafsd_command_line_help[] =
 	"  -o WORDS         mount options, separated by commas: ro, nodev, dev,\n"
 	"                   nosuid, suid, noexec, exec, noatime, allow_other,\n"
 	"                   allow_root, io_uring, no_io_uring,\n"
-	"                   writeback_after=SECONDS, pressure=FILE\n"
+	"                   writeback_after=SECONDS, pressure=FILE,\n"
+	"                   policy=lru|s3fifo\n"
 	"  --offline        mount nothing: write back what a killed daemon left\n"
 	"                   in memory, and exit\n"
 	"  --help, --version\n"
@@ -100,6 +102,16 @@ static int take_pressure(struct mafsd_command_line *line, const char *path)
 	return line->pressure_path ? 0 : -ENOMEM;
 }
 
+static int take_policy(struct mafsd_command_line *line, const char *name,
+		       struct mafs_fault *fault)
+{
+	line->policy = mafs_policy_find(name);
+	return line->policy ?
+		       0 :
+		       mafs_fault_set(fault, -EINVAL,
+				      "policy=%s: give lru or s3fifo", name);
+}
+
 /* Words that are a switch of ours. */
 static bool take_switch(struct mafsd_command_line *line, const char *word)
 {
@@ -123,6 +135,7 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 {
 	static const char after[] = "writeback_after=";
 	static const char pressure[] = "pressure=";
+	static const char policy[] = "policy=";
 
 	if (!*word || is_one_of(word, silent, MAFS_ARRAY_SIZE(silent)) ||
 	    take_switch(line, word))
@@ -133,6 +146,8 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 		return take_seconds(line, word + sizeof(after) - 1, fault);
 	if (!strncmp(word, pressure, sizeof(pressure) - 1))
 		return take_pressure(line, word + sizeof(pressure) - 1);
+	if (!strncmp(word, policy, sizeof(policy) - 1))
+		return take_policy(line, word + sizeof(policy) - 1, fault);
 	return mafs_fault_set(fault, -EINVAL,
 			      "unknown mount option %s; see mafs-fused --help",
 			      word);

@@ -26,6 +26,7 @@ struct mafsd_command_line {
 	char *words;
 	char *pressure_path;
 	struct mafs_memory_spec memory;
+	const struct mafs_policy_ops *policy; /* NULL: the default */
 	int ready_fd;
 	int64_t writeback_after_ms;
 	bool foreground;

@@ -40,6 +40,7 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.source = "/data",
 		.mountpoint = "/mnt/f\xffst",
 		.memory_kind = "tmpfs",
+		.policy = "lru",
 		.memory_size_bytes = 1 << 20,
 		.memory_used_bytes = 4096,
 		.n_dirty = 2,

@@ -143,6 +143,7 @@ static void test_status_holds_the_documented_fields(void **state)
 	assert_json_int(status, "n_hot", 3);
 	memory = json_object_get(status, "memory");
 	assert_json_text(memory, "kind", "tmpfs");
+	assert_json_text(memory, "policy", "lru");
 	assert_json_int(memory, "size_bytes", 1 << 20);
 	assert_json_int(memory, "used_bytes", 4096);
 	assert_json_int(json_object_get(status, "upcalls"), "read", 7);
