@@ -156,6 +156,8 @@ const struct mafs_command mafs_command_mount = {
 		"short memory is\n"
 		"      policy=lru|s3fifo         which clean files leave "
 		"memory (s3fifo)\n"
+		"      promote=off|SECONDS       a file read twice within "
+		"this comes to memory (60)\n"
 		"  -r, --read-only      as -o ro\n"
 		"  -f, --foreground     stay, and say what happens\n"
 		"      --no-systemd     not as the unit mafs@DIR.service, also "

@@ -33,7 +33,7 @@ static const char known[] =
 	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
 	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
 	"io_uring, no_io_uring, memory=SPEC, writeback_after=SECONDS, "
-	"pressure=FILE, policy=lru|s3fifo";
+	"pressure=FILE, policy=lru|s3fifo, promote=off|SECONDS";
 
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {
@@ -56,7 +56,8 @@ static int append(char **list, const char *text)
 	return 0;
 }
 
-static int check_seconds(const char *text, struct mafs_fault *fault)
+static int check_seconds(const char *word, const char *text,
+			 struct mafs_fault *fault)
 {
 	char *end;
 	double seconds = strtod(text, &end);
@@ -64,9 +65,7 @@ static int check_seconds(const char *text, struct mafs_fault *fault)
 	if (end == text || *end || !isfinite(seconds) || seconds < 0 ||
 	    seconds > 86400)
 		return mafs_fault_set(fault, -EINVAL,
-				      "writeback_after=%s: give seconds, 0 to "
-				      "86400",
-				      text);
+				      "%s: give seconds, 0 to 86400", word);
 	return 0;
 }
 
@@ -108,7 +107,13 @@ static int take_word(struct mafs_mount_request *request, const char *word,
 		return append(&request->memory, word);
 	value = value_of(word, "writeback_after");
 	if (value) {
-		r = check_seconds(value, fault);
+		r = check_seconds(word, value, fault);
+		return r < 0 ? r : append(&request->options, word);
+	}
+	value = value_of(word, "promote");
+	if (value) {
+		r = strcmp(value, "off") ? check_seconds(word, value, fault) :
+					   0;
 		return r < 0 ? r : append(&request->options, word);
 	}
 	value = value_of(word, "pressure");

@@ -95,7 +95,7 @@ static void move_file(struct move *move, struct mafsd_inode *inode)
 		return;
 	}
 	if (!move->push) {
-		count(move, inode, mafsd_promote(move->d, inode));
+		count(move, inode, mafsd_promote(move->d, inode, NULL));
 		mafsd_inode_unref(move->d, inode);
 		return;
 	}

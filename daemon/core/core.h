@@ -103,6 +103,7 @@ struct mafsd_file {
 	unsigned int n_writers;
 	bool on_n; /* open as C, and its bytes are N's */
 	bool move_cancel; /* an open came while it was promoted */
+	bool promote; /* after the last close */
 	int backing_id; /* 0: none */
 	int pin_id; /* backing id that keeps an unlinked inode; 0: none */
 	int pin_fd; /* the same by a descriptor; -1: none */
@@ -185,6 +186,7 @@ struct mafsd_inode {
 	uint32_t n_changes; /* lock: of content */
 	uint32_t k_seen; /* lock: of the page cache's content */
 	uint32_t n_priv_changes; /* lock */
+	uint32_t last_read_ms; /* lock: an open while cold; 0: none */
 	bool no_priv; /* lock: no setuid, setgid, capability to strip */
 	unsigned int n_own_links; /* atomic: in N/.mafs, not to be shown */
 
@@ -256,6 +258,17 @@ struct mafsd_pressure {
 	atomic_bool is_short; /* of memory, when last looked */
 };
 
+struct mafsd_promoter {
+	struct mafsd *d;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	atomic_bool stop;
+	bool running; /* lock */
+	struct mafsd_inode *ring[1024]; /* lock; referenced */
+	size_t first, n; /* lock */
+};
+
 struct mafsd_pool;
 
 struct mafsd_options {
@@ -265,6 +278,7 @@ struct mafsd_options {
 	bool read_only;
 	int64_t writeback_after_ms; /* after the last close */
 	int64_t writeback_most_ms; /* at the latest */
+	uint32_t promote_window_ms; /* between two reads; 0: never */
 	const struct mafs_policy_ops *policy; /* of eviction; NULL: s3fifo */
 	const char *pressure_path; /* PSI file; NULL: the machine's */
 };
@@ -324,6 +338,7 @@ struct mafsd {
 	bool lost_memory; /* the last session's went with the machine */
 	struct mafsd_pending pending;
 	struct mafsd_pressure pressure;
+	struct mafsd_promoter promote_small, promote_large;
 
 	atomic_uint_fast64_t dirty_bytes;
 	atomic_uint_fast64_t n_hot, n_dirty, n_open;

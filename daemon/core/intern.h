@@ -284,7 +284,19 @@ void mafsd_pressure_stop(struct mafsd *d);
 /* Return: 0; -EBUSY (open, mapped, dirty); -errno. No locks held. */
 /* @patient: asks again for some ms, when it was closed just now. */
 int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode, bool patient);
-int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode);
+/* @stop: leave off as soon as it is set; do not wait for a lease. May be
+ * NULL. */
+int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
+		  const atomic_bool *stop);
+
+/* ---- promote.c: promotion by use ---- */
+
+/* A cold file was opened for reading. Context: inode->lock held. */
+void mafsd_promote_read(struct mafsd *d, struct mafsd_inode *inode);
+/* Its last close. Context: inode->lock held, @inode referenced. */
+void mafsd_promote_closed(struct mafsd *d, struct mafsd_inode *inode);
+int mafsd_promote_start(struct mafsd *d);
+void mafsd_promote_stop(struct mafsd *d);
 
 /* ---- writeback.c ---- */
 

@@ -40,6 +40,10 @@ static void init_locks(struct mafsd *d)
 	pthread_mutex_init(&d->wb_spare_lock, NULL);
 	pthread_mutex_init(&d->pressure.lock, NULL);
 	pthread_cond_init(&d->pressure.wake, NULL);
+	pthread_mutex_init(&d->promote_small.lock, NULL);
+	pthread_cond_init(&d->promote_small.wake, NULL);
+	pthread_mutex_init(&d->promote_large.lock, NULL);
+	pthread_cond_init(&d->promote_large.wake, NULL);
 }
 
 /* Descriptors are shared out: slots, a round of write-back, the rest. */
@@ -356,6 +360,8 @@ int mafsd_run(struct mafsd *d, struct mafs_fault *fault)
 		r = mafsd_pending_start(d);
 	if (r == 0)
 		r = mafsd_pressure_start(d);
+	if (r == 0)
+		r = mafsd_promote_start(d);
 	if (r < 0)
 		mafs_fault_set(fault, r, "threads: %s", strerror(-r));
 	return r;
@@ -395,6 +401,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 {
 	int r, recovered;
 
+	mafsd_promote_stop(d);
 	mafsd_pressure_stop(d);
 	mafsd_pending_stop(d);
 	mafsd_recover_stop(d);
@@ -431,6 +438,7 @@ void mafsd_free(struct mafsd *d)
 {
 	if (!d)
 		return;
+	mafsd_promote_stop(d);
 	mafsd_pressure_stop(d);
 	mafsd_write_back_stop(d);
 	mafsd_pending_stop(d);

@@ -73,6 +73,7 @@ struct promotion {
 	struct mafs_map map;
 	struct mafs_memory_file *mem;
 	uint64_t id;
+	const atomic_bool *stop; /* or NULL */
 };
 
 /* inode->lock, unless our lease is asked for back: who asks may hold the lock
@@ -93,6 +94,8 @@ static bool may_go_on(struct mafsd *d, struct promotion *p)
 {
 	bool may;
 
+	if (p->stop && atomic_load(p->stop))
+		return false;
 	if (!lock_while_leased(d, p))
 		return false;
 	may = !p->file->move_cancel && p->file->path == MAFSD_CLOSED &&
@@ -252,7 +255,7 @@ static int begin_promotion(struct mafsd *d, struct promotion *p)
 	p->n_fd = mafsd_n_open(d, inode, O_RDONLY);
 	if (p->n_fd < 0)
 		return p->n_fd;
-	if (d->root && mafsd_lease_wait(p->n_fd, true) != MAFS_USE_NONE)
+	if (d->root && mafsd_lease_wait(p->n_fd, !p->stop) != MAFS_USE_NONE)
 		return -EBUSY;
 	if (fstat(p->n_fd, &p->n_st) < 0)
 		return -errno;
@@ -260,9 +263,10 @@ static int begin_promotion(struct mafsd *d, struct promotion *p)
 	return 0;
 }
 
-int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode)
+int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
+		  const atomic_bool *stop)
 {
-	struct promotion p = { .inode = inode, .n_fd = -1 };
+	struct promotion p = { .inode = inode, .n_fd = -1, .stop = stop };
 	struct mafs_memory_usage usage;
 	uint64_t room;
 	int r;

@@ -113,6 +113,10 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	file->n_open++;
 	if (mafsd_in_memory(file))
 		mafsd_queue_used(d, file);
+	else if (!is_writer(open->flags))
+		mafsd_promote_read(d, inode);
+	else
+		inode->last_read_ms = 0;
 	atomic_fetch_add(&d->n_open, 1);
 	if (is_writer(open->flags)) {
 		file->n_writers++;
@@ -240,6 +244,7 @@ static void last_release(struct mafsd *d, struct mafsd_inode *inode)
 		if (due < file->due_ms)
 			mafsd_queue_dirty(d, file, due);
 	}
+	mafsd_promote_closed(d, inode);
 }
 
 void mafsd_release(struct mafsd *d, struct mafsd_open *open)

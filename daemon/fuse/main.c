@@ -62,6 +62,7 @@ static int open_volume(struct daemon *self, struct mafs_fault *fault)
 		.mountpoint = line->mountpoint,
 		.memory = line->memory,
 		.policy = line->policy,
+		.promote_window_ms = line->promote_window_ms,
 		.read_only = line->read_only,
 		.writeback_after_ms = line->writeback_after_ms,
 		.pressure_path = line->pressure_path,

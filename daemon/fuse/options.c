@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define WRITEBACK_AFTER_MS 5000
+#define PROMOTE_WINDOW_MS 60000
 
 const char mafsd_command_line_help[] =
 	"Usage: mafs-fused [OPTION]... DIR MNT\n"
@@ -31,7 +32,7 @@ const char mafsd_command_line_help[] =
 	"                   nosuid, suid, noexec, exec, noatime, allow_other,\n"
 	"                   allow_root, io_uring, no_io_uring,\n"
 	"                   writeback_after=SECONDS, pressure=FILE,\n"
-	"                   policy=lru|s3fifo\n"
+	"                   policy=lru|s3fifo, promote=off|SECONDS\n"
 	"  --offline        mount nothing: write back what a killed daemon left\n"
 	"                   in memory, and exit\n"
 	"  --help, --version\n"
@@ -79,7 +80,7 @@ static int append_word(struct mafsd_command_line *line, const char *word)
 	return 0;
 }
 
-static int take_seconds(struct mafsd_command_line *line, const char *text,
+static int take_seconds(const char *word, const char *text, double *ret,
 			struct mafs_fault *fault)
 {
 	char *end;
@@ -88,11 +89,34 @@ static int take_seconds(struct mafsd_command_line *line, const char *text,
 	if (end == text || *end || !isfinite(seconds) || seconds < 0 ||
 	    seconds > 86400)
 		return mafs_fault_set(fault, -EINVAL,
-				      "writeback_after=%s: give seconds, 0 to "
-				      "86400",
-				      text);
-	line->writeback_after_ms = (int64_t)(seconds * 1000);
+				      "%s: give seconds, 0 to 86400", word);
+	*ret = seconds;
 	return 0;
+}
+
+static int take_writeback_after(struct mafsd_command_line *line,
+				const char *word, const char *text,
+				struct mafs_fault *fault)
+{
+	double seconds;
+	int r = take_seconds(word, text, &seconds, fault);
+
+	if (r == 0)
+		line->writeback_after_ms = (int64_t)(seconds * 1000);
+	return r;
+}
+
+static int take_promote(struct mafsd_command_line *line, const char *word,
+			const char *text, struct mafs_fault *fault)
+{
+	double seconds = 0;
+	int r = 0;
+
+	if (strcmp(text, "off"))
+		r = take_seconds(word, text, &seconds, fault);
+	if (r == 0)
+		line->promote_window_ms = (uint32_t)(seconds * 1000);
+	return r;
 }
 
 static int take_pressure(struct mafsd_command_line *line, const char *path)
@@ -136,6 +160,7 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 	static const char after[] = "writeback_after=";
 	static const char pressure[] = "pressure=";
 	static const char policy[] = "policy=";
+	static const char promote[] = "promote=";
 
 	if (!*word || is_one_of(word, silent, MAFS_ARRAY_SIZE(silent)) ||
 	    take_switch(line, word))
@@ -143,7 +168,11 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 	if (is_one_of(word, handed_on, MAFS_ARRAY_SIZE(handed_on)))
 		return append_word(line, word);
 	if (!strncmp(word, after, sizeof(after) - 1))
-		return take_seconds(line, word + sizeof(after) - 1, fault);
+		return take_writeback_after(line, word,
+					    word + sizeof(after) - 1, fault);
+	if (!strncmp(word, promote, sizeof(promote) - 1))
+		return take_promote(line, word, word + sizeof(promote) - 1,
+				    fault);
 	if (!strncmp(word, pressure, sizeof(pressure) - 1))
 		return take_pressure(line, word + sizeof(pressure) - 1);
 	if (!strncmp(word, policy, sizeof(policy) - 1))
@@ -262,6 +291,7 @@ int mafsd_command_line_read(int argc, char **argv,
 	*ret = (struct mafsd_command_line){
 		.ready_fd = -1,
 		.writeback_after_ms = WRITEBACK_AFTER_MS,
+		.promote_window_ms = PROMOTE_WINDOW_MS,
 	};
 	r = mafs_memory_spec_parse("tmpfs", &ret->memory, fault);
 	while (r == 0 &&

@@ -29,6 +29,7 @@ struct mafsd_command_line {
 	const struct mafs_policy_ops *policy; /* NULL: the default */
 	int ready_fd;
 	int64_t writeback_after_ms;
+	uint32_t promote_window_ms; /* 0: off */
 	bool foreground;
 	bool offline;
 	bool read_only;

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Which files are in memory: eviction by policy, watermarks."""
+"""Which files are in memory: eviction by policy, watermarks, promotion."""
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, prepared
@@ -66,6 +67,73 @@ def test_memory_goes_below_the_watermark(work):
     assert len(in_memory(vol, "d")) > MEMORY // 2
     for name, content in files.items():
         assert read_file(f"{vol.mnt}/{name}") == content, name
+    vol.umount()
+
+
+def tier(vol, name):
+    return vol.file(f"{vol.mnt}/{name}")["tier"]
+
+
+def wait_hot(vol, name):
+    wait_for(lambda: tier(vol, name) == "memory", 30, f"{name} in memory")
+
+
+@needs("mafs")
+def test_file_read_twice_is_hot(work):
+    """Also a large one; not one larger than half of memory."""
+    files = {"small": block(1, 100000), "large": block(2, 20 * MIB),
+             "huge": block(3, 40 * MIB), "once": block(4, 100000)}
+    vol = prepared(work, files, memory=f"tmpfs:{MEMORY}M", promote="3600")
+    for name in ("huge", "once", "large", "small"):
+        assert read_file(f"{vol.mnt}/{name}") == files[name]
+        assert tier(vol, name) == "disk"
+    for name in ("huge", "large", "small"):
+        assert read_file(f"{vol.mnt}/{name}") == files[name]
+    wait_hot(vol, "small")
+    wait_hot(vol, "large")
+    assert vol.status()["n_promoted"] == 2
+    for name, content in files.items():
+        assert read_file(f"{vol.mnt}/{name}") == content
+    assert tier(vol, "huge") == "disk"
+    vol.umount()
+
+
+@needs("mafs")
+def test_written_file_is_read_twice_again(work):
+    files = {"f": block(1, 100000), "g": block(2, 1000)}
+    vol = prepared(work, files, promote="3600")
+    read_file(f"{vol.mnt}/f")
+    with open(f"{vol.mnt}/f", "r+b") as file:
+        file.write(b"new")
+    content = b"new" + files["f"][3:]
+    assert read_file(f"{vol.mnt}/f") == content
+    for _ in range(2):  # and is done before us if it was asked for
+        read_file(f"{vol.mnt}/g")
+    wait_hot(vol, "g")
+    assert tier(vol, "f") == "disk"
+    assert read_file(f"{vol.mnt}/f") == content
+    wait_hot(vol, "f")
+    assert read_file(f"{vol.mnt}/f") == content
+    vol.umount()
+
+
+@needs("mafs")
+def test_reads_that_are_far_apart_do_not_promote(work):
+    vol = prepared(work, {"f": b"1"}, promote="0.05")
+    for _ in range(5):
+        read_file(f"{vol.mnt}/f")
+        time.sleep(0.1)
+    assert tier(vol, "f") == "disk"
+    vol.umount()
+
+
+@needs("mafs")
+def test_promotion_is_off_when_told(work):
+    vol = prepared(work, {"f": b"1"}, promote="off")
+    for _ in range(5):
+        read_file(f"{vol.mnt}/f")
+    time.sleep(0.5)
+    assert tier(vol, "f") == "disk"
     vol.umount()
 
 

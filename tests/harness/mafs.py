@@ -46,15 +46,16 @@ class Volume:
     source: DIR, else a new directory in `work`
     mnt: mount point; None: a new directory; "" mounts over DIR
     options: of -o; memory: of --memory
+    promote: of -o; off, so that a file is where the test put it
     n_files: the daemon's RLIMIT_NOFILE
     """
 
     n_killed = 0  # daemons, in all
 
     def __init__(self, work, source=None, mnt=None, memory="tmpfs:256M",
-                 options="", n_files=None):
+                 options="", n_files=None, promote="off"):
         self.work, self.memory, self.options = work, memory, options
-        self.n_files = n_files
+        self.n_files, self.promote = n_files, promote
         self.dir = source or work.join("dir")
         self.over = mnt == ""
         self.mnt = self.dir if self.over else mnt or work.join("mnt")
@@ -65,9 +66,8 @@ class Volume:
 
     def _command(self, options):
         command = ["mafs", "mount", "--memory", self.memory]
-        both = ",".join(o for o in (self.options, options) if o)
-        if both:
-            command += ["-o", both]
+        words = (f"promote={self.promote}", self.options, options)
+        command += ["-o", ",".join(w for w in words if w)]
         command += [self.dir] if self.over else [self.dir, self.mnt]
         if self.n_files:
             command = ["prlimit", f"--nofile={self.n_files}", *command]

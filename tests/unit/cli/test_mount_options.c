@@ -42,6 +42,7 @@ static void test_words_of_mount_are_handed_on_in_order(void **state)
 	assert_options("allow_other", "allow_other");
 	assert_options("writeback_after=2.5", "writeback_after=2.5");
 	assert_options("policy=lru", "policy=lru");
+	assert_options("promote=off,promote=1.5", "promote=off,promote=1.5");
 }
 
 static void test_words_for_others_are_taken_silently(void **state)
@@ -103,6 +104,8 @@ static void test_bad_value_is_refused(void **state)
 	assert_refused("writeback_after=nan", "seconds");
 	assert_refused("policy=random", "lru or s3fifo");
 	assert_refused("policy=", "lru or s3fifo");
+	assert_refused("promote=on", "promote=on: give seconds");
+	assert_refused("promote=-1", "seconds");
 	assert_refused("memory=", "size");
 }
 
