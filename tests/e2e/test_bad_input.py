@@ -144,14 +144,17 @@ def test_volume_mounted_already(work, vol):
     assert vol.alive()
 
 
-def test_directory_above_or_below_a_served_one(work, vol):
+def test_directory_above_or_below_a_served_one(work):
     """A file in two volumes would be in memory twice."""
+    vol = Volume(work, source=work.join("above/served")).mount()
     _, mnt = directories(work.sub("other"))
-    os.mkdir(f"{vol.dir}/sub")
-    refuse_mount(f"{vol.dir}/sub", mnt, said=[str(vol.pid), vol.dir])
-    refuse_mount(os.path.dirname(vol.dir), mnt, said=[str(vol.pid), vol.dir])
-    os.rmdir(f"{vol.dir}/sub")
-    assert vol.alive()
+    os.mkdir(f"{vol.dir}/below")
+    for path in (f"{vol.dir}/below", os.path.dirname(vol.dir)):
+        result = run(["mafs", "mount", path, mnt], check=False)
+        assert result.returncode != 0
+        assert str(vol.pid) in result.stderr and vol.dir in result.stderr, \
+            result.stderr
+    vol.umount()
 
 
 @needs("mafs")

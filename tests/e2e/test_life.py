@@ -515,9 +515,11 @@ def test_mount_as_a_unit(work):
         unit = f"mafs@{name.strip()}.service"
         assert calls(top) == ["daemon-reload", f"reset-failed {unit}",
                               f"start {unit}"]
-        recover = read_file(
-            f"/run/systemd/system/mafs-recover.service.d/{name.strip()}.conf")
-        assert recover.startswith(b"[Unit]\nAfter=") and b".mount" in recover
+        if any(point == "/" for point, _, _ in mounts()):  # no chroot
+            recover = read_file("/run/systemd/system/mafs-recover.service.d/"
+                                f"{name.strip()}.conf")
+            assert recover.startswith(b"[Unit]\nAfter=")
+            assert b".mount" in recover
         content = dirty(vol, 2)
         vol.kill()
         run(["systemctl", "start", unit])  # as Restart= does
