@@ -103,6 +103,9 @@ static int exchange(struct mafsd *d, struct side *from, struct side *to,
 
 /* ---- replacing ---- */
 
+/* One name replaced again and again: now and then the bytes go down. */
+#define CHAIN_MAX 16
+
 /* A file that is held cannot become clean. Return: NULL: nothing of it is
  * awaited. */
 static struct mafsd_file *hold_awaited(struct mafsd_inode *inode)
@@ -125,21 +128,34 @@ static bool exists(const struct side *side)
 	return fstatat(side->dirfd, side->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* How many links await the bytes of what loses its name. */
+static unsigned int depth_of(struct mafsd_inode *victim)
+{
+	const struct mafsd_replaced *newest;
+	mafs_guard(&victim->lock);
+
+	newest = victim->file ? victim->file->replaced : NULL;
+	return newest ? newest->depth : 0;
+}
+
 /* Return: 0; *ret is NULL when nothing is replaced, or all is down. */
 static int keep_victim(struct mafsd *d, const struct side *from,
 		       const struct side *to, const struct mafsd_victim *victim,
 		       bool may_block, struct mafsd_replaced **ret)
 {
+	unsigned int depth = victim->inode ? depth_of(victim->inode) : 0;
 	struct mafs_hint hint = { 0 };
 	int r = -EOPNOTSUPP;
 
 	if (!victim->inode && !exists(to))
 		return 0;
-	if (victim->inode) {
+	if (victim->inode && depth < CHAIN_MAX) {
 		mafsd_inode_handle(to->dir, &hint.parent);
 		(void)snprintf(hint.name, sizeof(hint.name), "%s", to->name);
 		r = mafsd_replaced_keep(d, from->inode, victim->inode,
 					victim->fd, &hint, ret);
+		if (r == 0)
+			(*ret)->depth = depth + 1;
 	}
 	return r < 0 ? bring_down(d, from->inode, may_block) : 0;
 }

@@ -19,6 +19,7 @@
 struct mafsd_replaced {
 	struct mafsd_replaced *next; /* made before this one */
 	uint64_t seq;
+	unsigned int depth; /* of the chain that begins with it */
 	struct mafsd_inode *victim;
 	struct mafs_identity by, of; /* of: the link's own file */
 	bool alone; /* that has no other name */

@@ -21,12 +21,28 @@
 
 /* ---- reading the directory ---- */
 
-static void insert(struct mafsd_replaced **list, struct mafsd_replaced *new)
+static int compare_newest(const void *a, const void *b)
 {
-	while (*list && (*list)->seq > new->seq)
-		list = &(*list)->next;
-	new->next = *list;
-	*list = new;
+	const struct mafsd_replaced *const *x = a, *const *y = b;
+
+	return (*x)->seq < (*y)->seq ? 1 : (*x)->seq > (*y)->seq ? -1 : 0;
+}
+
+static int sort_newest(struct mafsd_replaced **list, size_t n)
+{
+	_cleanup_free_ struct mafsd_replaced **all =
+		calloc(n + 1, sizeof(struct mafsd_replaced *));
+	struct mafsd_replaced *at = *list;
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++, at = at->next)
+		all[i] = at;
+	qsort(all, n, sizeof(struct mafsd_replaced *), compare_newest);
+	for (size_t i = 0; i < n; i++)
+		all[i]->next = all[i + 1]; /* the last is NULL */
+	*list = all[0];
+	return 0;
 }
 
 static int read_left(struct mafsd *d, struct mafsd_replaced **ret,
@@ -62,10 +78,11 @@ static int read_left(struct mafsd *d, struct mafsd_replaced **ret,
 		if (!replaced)
 			return -ENOMEM;
 		replaced->seq = seq;
-		insert(ret, replaced);
+		replaced->next = *ret;
+		*ret = replaced;
 		++*ret_n;
 	}
-	return 0;
+	return sort_newest(ret, *ret_n);
 }
 
 /* Return: 0, -ENODATA: it has no note that can be read. */

@@ -831,6 +831,33 @@ static void test_rename_over_a_symlink_is_for_the_pool(void **state)
 	core_stop(c);
 }
 
+static void do_replace_often(struct core *c)
+{
+	char text[16];
+
+	core_lookup(c, "f");
+	for (int i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		replace(c, "f", text);
+		must(n_kept(c) <= 16);
+	}
+}
+
+static void test_chain_of_replacements_is_bounded(void **state)
+{
+	struct core *c = *state;
+	char text[16] = "";
+	int fd;
+
+	n_write(c, "f", "old");
+	cut(c, do_replace_often);
+	fd = n_open(c, "f", O_RDONLY);
+	must(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	assert_true(atoi(text) >= 100 - 17);
+	core_stop(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -872,6 +899,7 @@ int main(void)
 		CORE_TEST(
 			test_failed_write_back_of_a_replaced_one_breaks_no_chain),
 		CORE_TEST(test_rename_over_a_symlink_is_for_the_pool),
+		CORE_TEST(test_chain_of_replacements_is_bounded),
 	};
 	int r = t_become_private();
 
