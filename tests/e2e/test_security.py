@@ -263,7 +263,9 @@ def race(vol, lure, top):
     for i in range(scale(600, 20000)):
         if i % 50 == 49:
             move(vol)
-        if i == scale(300, 10000):  # recovery meets it, too
+        # Recovery meets it, too; and where the kernel has seen both names as
+        # links and remembers that, it is to look again.
+        if i == scale(300, 10000) or (i % 60 == 59 and n_done == 0):
             vol.kill()
             vol.mount()
         try:
