@@ -94,12 +94,8 @@ int mafs_give_up(const struct mafs_volume_ref *volume, const char *directory,
 		r = salvage_held(volume, directory, fault);
 	if (r == 0)
 		r = mafs_memory_tmpfs_destroy(volume->memory_path, fault);
-	/* An N that takes nothing keeps its open session; the next mount then
-	 * lists what was lost, as after a power cut. */
-	if (r == 0 && held) {
-		held->session.open = false;
-		(void)mafs_volume_session_store(held, NULL);
-	}
+	if (r == 0 && held)
+		mafs_volume_memory_given_up(held);
 	mafs_volume_close(held);
 	return r;
 }

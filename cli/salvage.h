@@ -18,10 +18,12 @@ int mafs_salvage_to(const struct mafs_device *device,
 		    struct mafs_fault *fault);
 
 /**
- * mafs_give_up() - destroy a volume's memory and end its session
+ * mafs_give_up() - destroy a volume's memory
  * @directory: what only memory holds is copied there before; NULL: it is lost
  *
- * The volume is locked meanwhile. Return: 0; -EBUSY: a daemon serves it;
+ * The next mount settles the rest as after a power cut: it lists what was never
+ * written back, and names get back what such files had replaced. The volume is
+ * locked meanwhile. Return: 0; -EBUSY: a daemon serves it;
  * -errno. The fault is set, and memory is kept.
  */
 int mafs_give_up(const struct mafs_volume_ref *volume, const char *directory,

@@ -193,23 +193,8 @@ static int create_home(int out_fd, const struct item *item,
 
 /* ---- bytes ---- */
 
-static int write_all(int fd, const uint8_t *bytes, size_t len, off_t at)
-{
-	while (len > 0) {
-		ssize_t n = pwrite(fd, bytes, len, at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-		at += n;
-	}
-	return 0;
-}
-
-static int copy_bytes(struct mafs_memory_file *mem, int fd, uint64_t *n_bytes)
+int mafs_copy_out(struct mafs_memory_file *mem,
+		  const struct mafs_tier_ops *tier, int fd, uint64_t *n_bytes)
 {
 	const struct mafs_memory_ops *ops = mem->memory->ops;
 	_cleanup_free_ uint8_t *bytes = malloc(CHUNK);
@@ -225,20 +210,20 @@ static int copy_bytes(struct mafs_memory_file *mem, int fd, uint64_t *n_bytes)
 	while (r == 0 && (at = ops->seek(mem, at, SEEK_DATA)) >= 0) {
 		n = ops->pread(mem, bytes, CHUNK, (uint64_t)at);
 		if (n <= 0)
-			return (int)n;
-		r = write_all(fd, bytes, (size_t)n, at);
+			return n < 0 ? (int)n : -EIO;
+		r = tier->pwrite(fd, bytes, (size_t)n, (uint64_t)at);
 		at += n;
 		*n_bytes += (uint64_t)n;
 	}
+	if (r == 0 && at < 0 && at != -ENXIO)
+		r = (int)at;
+	if (r == 0)
+		r = tier->truncate(fd, (uint64_t)st.st_size);
 	if (r < 0)
 		return r;
-	if (at < 0 && at != -ENXIO)
-		return (int)at;
 	times[0] = st.st_atim;
 	times[1] = st.st_mtim;
-	if (ftruncate(fd, st.st_size) < 0 || futimens(fd, times) < 0)
-		return -errno;
-	return 0;
+	return tier->set_times(fd, times);
 }
 
 /* As far as we may. */
@@ -263,7 +248,8 @@ static int salvage_one(struct mafs_memory *memory, const struct item *item,
 	if (r < 0)
 		return r;
 	fd = create_home(out_fd, item, place);
-	r = fd < 0 ? fd : copy_bytes(mem, fd, &done->n_bytes);
+	r = fd < 0 ? fd :
+		     mafs_copy_out(mem, &mafs_tier_disk, fd, &done->n_bytes);
 	memory->ops->close(mem);
 	if (r < 0)
 		return r;
@@ -272,7 +258,7 @@ static int salvage_one(struct mafs_memory *memory, const struct item *item,
 	else
 		done->n_unnamed++;
 	done->n_files++;
-	return fsync(fd) < 0 ? -errno : 0;
+	return mafs_tier_disk.flush(fd, false);
 }
 
 int mafs_salvage(struct mafs_memory *memory, struct mafs_hot_table *hot,
@@ -280,7 +266,7 @@ int mafs_salvage(struct mafs_memory *memory, struct mafs_hot_table *hot,
 		 struct mafs_salvage *ret, struct mafs_fault *fault)
 {
 	_cleanup_(items_done) struct items items = { 0 };
-	int r;
+	int r, first = 0;
 
 	*ret = (struct mafs_salvage){ 0 };
 	r = hot ? mafs_hot_visit(hot, take_dirty, &items) :
@@ -293,15 +279,19 @@ int mafs_salvage(struct mafs_memory *memory, struct mafs_hot_table *hot,
 		/* Removed, and the log had it still to say. */
 		if (item->drop_intent && items.places[i].gone)
 			continue;
-		r = salvage_one(memory, item, &items.places[i], out_fd, ret);
-		if (r < 0)
-			return mafs_fault_set(fault, r, "%s: %s",
-					      items.places[i].path ?
-						      items.places[i].path :
-						      item->hint.name,
-					      strerror(-r));
+		int one = salvage_one(memory, item, &items.places[i], out_fd,
+				      ret);
+
+		if (one < 0 && first == 0)
+			first = mafs_fault_set(fault, one, "%s: %s",
+					       items.places[i].path ?
+						       items.places[i].path :
+						       item->hint.name,
+					       strerror(-one));
 	}
-	if (r == 0 && syncfs(out_fd) < 0)
-		r = -errno;
-	return r < 0 ? mafs_fault_set(fault, r, "%s", strerror(-r)) : 0;
+	if (r == 0)
+		r = mafs_tier_disk.flush_all(out_fd);
+	if (r < 0)
+		return mafs_fault_set(fault, r, "%s", strerror(-r));
+	return first;
 }

@@ -184,9 +184,9 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 	d->lost_memory = !recover && d->volume->previous.number > 0 &&
 			 d->volume->previous.open;
 	if (d->lost_memory)
-		mafs_warning("%s was not unmounted before the machine went "
-			     "down; what was neither written back nor fsynced "
-			     "is lost, and will be listed in mafs status",
+		mafs_warning("%s: the memory of its last session is gone, by "
+			     "a power cut or given up; what was never written "
+			     "back will be listed in mafs status",
 			     d->options.source);
 	if (recover && d->options.read_only)
 		return mafs_fault_set(fault, -EROFS,

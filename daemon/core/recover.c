@@ -12,13 +12,13 @@
 #include "replaced.h"
 
 #include <mafs/locate.h>
+#include <mafs/salvage.h>
 
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define CHUNK (1U << 20)
 #define NAME_TRIES 1000U
 
 /* ---- what is left to be met ---- */
@@ -101,34 +101,10 @@ size_t mafsd_recover_drop_unmet(struct mafsd *d)
 
 static int copy_memory(struct mafsd *d, struct mafs_memory_file *mem, int fd)
 {
-	const struct mafs_memory_ops *ops = d->memory->ops;
-	_cleanup_free_ uint8_t *bytes = malloc(CHUNK);
-	struct timespec times[2];
-	struct stat st;
-	off_t at = 0;
-	ssize_t n;
-	int r;
+	uint64_t n_bytes = 0;
+	int r = mafs_copy_out(mem, d->tier, fd, &n_bytes);
 
-	if (!bytes)
-		return -ENOMEM;
-	r = ops->stat(mem, &st);
-	while (r == 0 && (at = ops->seek(mem, at, SEEK_DATA)) >= 0) {
-		n = ops->pread(mem, bytes, CHUNK, (uint64_t)at);
-		if (n <= 0)
-			return n < 0 ? (int)n : -EIO;
-		r = d->tier->pwrite(fd, bytes, (size_t)n, (uint64_t)at);
-		at += n;
-	}
-	if (r == 0 && at < 0 && at != -ENXIO)
-		r = (int)at;
-	if (r == 0)
-		r = d->tier->truncate(fd, (uint64_t)st.st_size);
-	if (r < 0)
-		return r;
-	times[0] = st.st_atim;
-	times[1] = st.st_mtim;
-	d->tier->set_times(fd, times);
-	return d->tier->flush(fd, false);
+	return r < 0 ? r : d->tier->flush(fd, false);
 }
 
 void mafsd_conflict_name(const char *name, uint64_t seq,

@@ -8,6 +8,7 @@
 #include <mafs/fault.h>
 #include <mafs/hot.h>
 #include <mafs/memory.h>
+#include <mafs/tier.h>
 
 /**
  * struct mafs_salvage - what was done
@@ -21,6 +22,17 @@ struct mafs_salvage {
 };
 
 /**
+ * mafs_copy_out() - copy a memory file to an empty file
+ * @fd: open for writing, by @tier; not flushed
+ * @n_bytes: raised by the data copied; holes stay holes
+ *
+ * Size and times are the memory file's. Return: 0, -ENOMEM, -errno; -EIO also
+ * when memory ends before its data does.
+ */
+int mafs_copy_out(struct mafs_memory_file *mem,
+		  const struct mafs_tier_ops *tier, int fd, uint64_t *n_bytes);
+
+/**
  * mafs_salvage() - copy what only memory holds
  * @hot: by a log that was read to its end: what is dirty there is copied;
  *	NULL: no log can be believed, so every memory file is copied, by the
@@ -29,6 +41,7 @@ struct mafs_salvage {
  * @out_fd: directory; existing names are not touched, the copy gets another
  *
  * Neither memory nor N is changed. The copies are durable when it returns 0.
+ * A file that cannot be copied keeps no other from it.
  *
  * Return: 0; -errno of the first failure, the fault names the file.
  */

@@ -83,8 +83,11 @@ int mafs_volume_open(const char *source, const char *mountpoint, bool read_only,
  * it is open, RUN/<uuid>/pid and mount.json tell the same, else they go. */
 int mafs_volume_session_store(struct mafs_volume *volume,
 			      struct mafs_fault *fault);
+/* The session's memory was given up: nobody is to look for it. N's session stays
+ * open, so that the next one settles what is left as after a power cut. */
+void mafs_volume_memory_given_up(struct mafs_volume *volume);
 /* Releases the locks; stores nothing. Removes RUN/<uuid> when the session was
- * stored as ended and neither memory nor control.sock is left in it. */
+ * stored as ended, or its memory given up, and neither memory nor control.sock is left in it. */
 void mafs_volume_close(struct mafs_volume *volume);
 
 /**

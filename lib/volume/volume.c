@@ -325,6 +325,11 @@ int mafs_volume_session_store(struct mafs_volume *volume,
 	return 0;
 }
 
+void mafs_volume_memory_given_up(struct mafs_volume *volume)
+{
+	runtime_withdraw(&opened_of(volume)->runtime);
+}
+
 void mafs_volume_close(struct mafs_volume *volume)
 {
 	struct opened *opened;

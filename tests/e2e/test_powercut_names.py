@@ -137,7 +137,7 @@ def test_cut_exchange(work):
 
 # ---- what is lost ----
 
-SAID = b"was not unmounted before the machine went down"
+SAID = b"the memory of its last session is gone"
 
 
 def mount_said(machine):

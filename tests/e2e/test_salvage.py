@@ -26,11 +26,14 @@ def on_a_disk(work):
     vol = Volume(work, source=f"{disk}/dir",
                  options="writeback_after=3600").mount()
     write_file(f"{vol.mnt}/clean", b"down already")
+    write_file(f"{vol.mnt}/replaced", b"durable")
     vol.sync()
     os.mkdir(f"{vol.mnt}/d")
     write_file(f"{vol.mnt}/d/dirty", block(1, MIB), 0o640)
     os.chown(f"{vol.mnt}/d/dirty", 12, 34)
     os.utime(f"{vol.mnt}/d/dirty", ns=(1, 10**18 + 1))
+    write_file(f"{vol.mnt}/new", block(2, MIB))
+    os.rename(f"{vol.mnt}/new", f"{vol.mnt}/replaced")
     # As others fill a disk: not through the mount.
     with open(f"{disk}/filler", "wb", buffering=0) as filler:
         try:
@@ -46,7 +49,8 @@ def assert_salvaged(out):
     assert read_file(f"{out}/d/dirty") == block(1, MIB)
     assert (st.st_mode & 0o7777, st.st_uid, st.st_gid) == (0o640, 12, 34)
     assert st.st_mtime_ns == 10**18 + 1
-    assert sorted(os.listdir(out)) == ["d"]
+    assert read_file(f"{out}/replaced") == block(2, MIB)
+    assert sorted(os.listdir(out)) == ["d", "replaced"]
 
 
 @needs("mkfs.ext4")
@@ -79,6 +83,8 @@ def test_umount_discards_when_told_to(work):
     os.unlink(f"{disk}/filler")
     vol.mount()
     assert read_file(f"{vol.mnt}/clean") == b"down already"
+    # What was replaced by bytes that nobody has any more.
+    assert read_file(f"{vol.mnt}/replaced") == b"durable"
     vol.umount()
 
 
