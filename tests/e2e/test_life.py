@@ -20,8 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, Volume
 from runner import main, needs, scale
 from tree import block, read_file, write_file
-from work import (Child, Skip, fails, mounts, private_mounts, process_gone,
-                  run, wait_for)
+from work import (Child, Skip, fails, freeze, in_kernel_function, mounts,
+                  private_mounts, process_gone, run, wait_for)
 
 EXT4_IOC_SHUTDOWN = 0x8004587d
 NOLOGFLUSH = 2
@@ -231,7 +231,7 @@ def test_umount8_lazy_and_force(work):
         assert read_file(f"{vol.dir}/f") == content
         vol.mount()
         content = dirty(vol, 4, "g")
-        os.kill(vol.pid, signal.SIGSTOP)
+        freeze(vol.pid)
         run(["umount", "-f", vol.mnt])
         assert process_gone(vol.pid) and not vol.is_mounted()
         vol.mount()
@@ -344,8 +344,11 @@ def test_umount_force_of_a_hung_daemon(work):
             run(["mount", "-t", "fusectl", "c", "/sys/fs/fuse/connections"])
         vol = Volume(work.sub(f"{fusectl}"), options=LATE).mount()
         content = dirty(vol, 2)
-        os.kill(vol.pid, signal.SIGSTOP)
+        freeze(vol.pid)
         waiting = Child(lambda: wait_in(vol.mnt))
+        wait_for(lambda: in_kernel_function(waiting.pid,
+                                            "request_wait_answer"),
+                 10, "the request that hangs")
         done = run(["mafs", "umount", "--force", vol.mnt])
         assert process_gone(vol.pid) and not vol.is_mounted()
         assert "memory is kept" in done.stderr, done.stderr

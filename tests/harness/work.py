@@ -192,6 +192,25 @@ def process_gone(pid):
         return True
 
 
+def freeze(pid):
+    """Stops a process; returns when none of its threads runs any more."""
+    def frozen():
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] != "T":
+                    return False
+        return True
+
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(frozen, 10, f"the stop of {pid}")
+
+
+def in_kernel_function(pid, name):
+    """Whether the process sleeps in the kernel's function of that name."""
+    with open(f"/proc/{pid}/wchan") as wchan:
+        return wchan.read() == name
+
+
 class Work:
     """A directory; a context to run programs in; what cleans up."""
 
