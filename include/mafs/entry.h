@@ -7,6 +7,7 @@
 #include <mafs/fault.h>
 #include <mafs/identity.h>
 #include <mafs/omf.h>
+#include <stdbool.h>
 
 /**
  * struct mafs_entry - one decoded log record
@@ -14,8 +15,9 @@
  * @seq: 0 on append: the writer gives it
  * @time_ns: 0 on append: the writer gives it
  *
- * A decoded entry owns its map's extents: mafs_entry_done(). An entry given to
- * the encoder is only read.
+ * A decoded entry owns its map's extents, and what its pointers point to:
+ * mafs_entry_done(). An entry given to the encoder is only read. Text is
+ * NUL-terminated.
  */
 struct mafs_entry {
 	enum mafs_omf_type type;
@@ -57,6 +59,47 @@ struct mafs_entry {
 			uint64_t id;
 			char name[MAFS_NAME_MAX + 1];
 		} conflict;
+		struct mafs_entry_node {
+			uint64_t id;
+			uint32_t mode, uid, gid;
+			uint64_t rdev;
+			uint64_t parent; /* of a directory; else 0 */
+			struct timespec atime, mtime, ctime, btime;
+			char *target; /* NULL: not a symbolic link */
+		} node;
+		struct mafs_entry_name {
+			uint64_t parent, id;
+			char name[MAFS_NAME_MAX + 1];
+		} name; /* name, unname */
+		struct mafs_entry_rename {
+			uint64_t parent, new_parent, id, other;
+			uint32_t flags; /* MAFS_OMF_RENAME_* */
+			char name[MAFS_NAME_MAX + 1];
+			char new_name[MAFS_NAME_MAX + 1];
+		} rename;
+		struct mafs_entry_attr {
+			uint64_t id;
+			uint32_t mask; /* MAFS_OMF_ATTR_* */
+			uint32_t mode, uid, gid;
+			struct timespec atime, mtime, ctime;
+		} attr;
+		struct mafs_entry_xattr {
+			uint64_t id;
+			bool removed;
+			char name[MAFS_NAME_MAX + 1];
+			void *value;
+			uint32_t value_len;
+		} xattr;
+		struct mafs_entry_extents {
+			uint64_t id, size_bytes;
+			struct timespec mtime;
+			uint32_t first;
+			struct mafs_map map;
+		} extents;
+		struct mafs_entry_size {
+			uint64_t id, size_bytes;
+			struct timespec mtime;
+		} size;
 	};
 };
 

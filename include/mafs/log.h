@@ -103,6 +103,19 @@ int mafs_log_append(struct mafs_log *log, const struct mafs_entry *entries,
 		    size_t n_entries, uint64_t *ret_seq);
 
 /**
+ * mafs_log_submit() - append entries without waiting
+ * @ret_ticket: for mafs_log_wait()
+ *
+ * They are stored in the order of the calls, each call's in one batch. What
+ * can be refused is refused here: -EINVAL, -ENOMEM, -EIO (broken).
+ */
+int mafs_log_submit(struct mafs_log *log, const struct mafs_entry *entries,
+		    size_t n_entries, uint64_t *ret_ticket);
+/* Until all up to @ticket is flushed; the waiting threads store. Return: 0;
+ * -EIO: the log is broken for good. */
+int mafs_log_wait(struct mafs_log *log, uint64_t ticket);
+
+/**
  * typedef mafs_log_emit_fn - gives one live entry to the checkpoint
  * typedef mafs_log_live_fn - calls @emit for each live file
  *
@@ -110,8 +123,8 @@ int mafs_log_append(struct mafs_log *log, const struct mafs_entry *entries,
  * may miss or give what changes meanwhile: the appended tail, copied behind
  * the checkpoint, decides. But what was appended before the checkpoint began
  * is in no tail: whoever keeps the live state must change it before
- * mafs_log_append(), or begin no checkpoint in between. Only `map` and
- * `device-add` entries may be given.
+ * mafs_log_append(), or begin no checkpoint in between. Only `map`,
+ * `device-add`, `node`, `name`, `xattr` and `extents` entries may be given.
  */
 typedef int mafs_log_emit_fn(void *emit_context,
 			     const struct mafs_entry *entry);

@@ -36,7 +36,11 @@
 /* Unknown bits: compat are ignored, ro_compat forbid writing, incompat forbid
  * reading. */
 #define MAFS_OMF_INCOMPAT_TIERED (1ULL << 0)
-#define MAFS_OMF_INCOMPAT_KNOWN MAFS_OMF_INCOMPAT_TIERED
+#define MAFS_OMF_INCOMPAT_MEMORY (1ULL << 1) /* names are in the log, too */
+#define MAFS_OMF_INCOMPAT_SECONDARY (1ULL << 2) /* no log: see the primary */
+#define MAFS_OMF_INCOMPAT_KNOWN                                \
+	(MAFS_OMF_INCOMPAT_TIERED | MAFS_OMF_INCOMPAT_MEMORY | \
+	 MAFS_OMF_INCOMPAT_SECONDARY)
 #define MAFS_OMF_RO_COMPAT_KNOWN 0ULL
 
 struct mafs_omf_slot {
@@ -66,7 +70,8 @@ struct mafs_omf_superblock {
 	__le64 master_epoch;
 	__le64 session; /* number of the session that formatted it */
 	struct mafs_omf_slot slots[2];
-	__u8 reserved[288];
+	__le64 checkpoint_after; /* bytes of tail; 0: 8 MiB */
+	__u8 reserved[280];
 };
 static_assert(sizeof(struct mafs_omf_superblock) == 512, "on-media size");
 
@@ -80,7 +85,7 @@ struct mafs_omf_batch {
 };
 static_assert(sizeof(struct mafs_omf_batch) == 32, "on-media size");
 
-/* Stable numbers. 32 up: reserved for memory volumes. */
+/* Stable numbers. 32 up: memory volumes. */
 enum mafs_omf_type {
 	MAFS_OMF_CHECKPOINT_BEGIN = 1,
 	MAFS_OMF_CHECKPOINT_END = 2,
@@ -92,6 +97,14 @@ enum mafs_omf_type {
 	MAFS_OMF_DROP_INTENT = 19,
 	MAFS_OMF_DROP = 20,
 	MAFS_OMF_CONFLICT = 21,
+	MAFS_OMF_NODE = 32,
+	MAFS_OMF_NAME = 33,
+	MAFS_OMF_UNNAME = 34,
+	MAFS_OMF_RENAME = 35,
+	MAFS_OMF_ATTR = 36,
+	MAFS_OMF_XATTR = 37,
+	MAFS_OMF_EXTENTS = 38,
+	MAFS_OMF_SIZE = 39,
 };
 
 struct mafs_omf_record {
@@ -188,3 +201,140 @@ struct mafs_omf_conflict {
 	__u8 reserved[6];
 };
 static_assert(sizeof(struct mafs_omf_conflict) == 16, "on-media size");
+
+/* ---- mapped devices ---- */
+
+#define MAFS_OMF_PULSE_OFFSET 8192U
+#define MAFS_OMF_SEGMENTS_OFFSET 16384U
+#define MAFS_OMF_SEGMENT_MAGIC 0x4745534653464d41ULL /* "AMFSFSEG" */
+
+/* At MAFS_OMF_PULSE_OFFSET. Each word is stored by itself, atomically, and
+ * flushed; a cache line each. */
+struct mafs_omf_pulse {
+	__le64 heartbeat; /* raised by the living master */
+	__u8 pad0[56];
+	__le64 free_epoch; /* raised before freed extents are used again */
+	__u8 pad1[56];
+	__le64 master_epoch; /* whoever took over last */
+	__u8 pad2[56];
+};
+static_assert(sizeof(struct mafs_omf_pulse) == 192, "on-media size");
+
+/* Head of each segment of a log slot; bytes of the slot follow. */
+struct mafs_omf_segment {
+	__le64 magic;
+	__le32 crc;
+	__le32 slot; /* 0 = A, 1 = B */
+	__le64 index; /* in its chain, from 0 */
+	__le64 length; /* bytes, with this head */
+	__le64 next; /* offset of the next segment on the device; 0: last */
+	__u8 device_uuid[16];
+	__u8 reserved[8];
+};
+static_assert(sizeof(struct mafs_omf_segment) == 64, "on-media size");
+
+/* ---- memory volumes ----
+ *
+ * Inodes are named by id, names by (parent id, name). Each record says what is
+ * so from now on, never a difference: applied again, or behind a checkpoint
+ * that has seen it already, it changes nothing. An inode's number of links is
+ * the number of its names. One that has none when the log ends is gone.
+ *
+ * A record that changes names sets mtime and ctime of the parents, and ctime
+ * of the inodes, to its own time; a time of 0 (in a checkpoint) sets none.
+ */
+
+#define MAFS_OMF_ROOT_ID 1U
+
+/* A new inode, or all of its attributes. Followed by a symbolic link's target
+ * (no NUL). */
+struct mafs_omf_node {
+	__le64 id;
+	__le32 mode; /* with S_IFMT */
+	__le32 uid;
+	__le32 gid;
+	__le32 reserved;
+	__le64 rdev;
+	__le64 parent; /* of a directory; else 0 */
+	struct mafs_omf_time atime, mtime, ctime, btime;
+	__le16 target_len;
+	__u8 pad[6];
+};
+static_assert(sizeof(struct mafs_omf_node) == 112, "on-media size");
+
+/* name: (parent, name) is inode id. unname: (parent, name) is nothing; id is
+ * what it was. Followed by the name (no NUL). */
+struct mafs_omf_name {
+	__le64 parent;
+	__le64 id;
+	__le16 name_len;
+	__u8 reserved[6];
+};
+static_assert(sizeof(struct mafs_omf_name) == 24, "on-media size");
+
+#define MAFS_OMF_RENAME_EXCHANGE (1U << 0)
+#define MAFS_OMF_RENAME_KNOWN 1U
+
+/* (new_parent, new_name) is inode id. (parent, name) is nothing or, exchanged,
+ * inode other; else other is what was replaced, or 0. Followed by both
+ * names. */
+struct mafs_omf_rename {
+	__le64 parent;
+	__le64 new_parent;
+	__le64 id;
+	__le64 other;
+	__le32 flags;
+	__le16 name_len;
+	__le16 new_name_len;
+};
+static_assert(sizeof(struct mafs_omf_rename) == 40, "on-media size");
+
+#define MAFS_OMF_ATTR_MODE (1U << 0) /* permissions; not S_IFMT */
+#define MAFS_OMF_ATTR_UID (1U << 1)
+#define MAFS_OMF_ATTR_GID (1U << 2)
+#define MAFS_OMF_ATTR_ATIME (1U << 3)
+#define MAFS_OMF_ATTR_MTIME (1U << 4)
+#define MAFS_OMF_ATTR_CTIME (1U << 5)
+#define MAFS_OMF_ATTR_KNOWN 0x3fU
+
+struct mafs_omf_attr {
+	__le64 id;
+	__le32 mask;
+	__le32 mode;
+	__le32 uid;
+	__le32 gid;
+	struct mafs_omf_time atime, mtime, ctime;
+};
+static_assert(sizeof(struct mafs_omf_attr) == 72, "on-media size");
+
+#define MAFS_OMF_XATTR_REMOVED (1U << 0)
+#define MAFS_OMF_XATTR_KNOWN 1U
+
+/* Followed by the name (no NUL) and the value. ctime: the record's time. */
+struct mafs_omf_xattr {
+	__le64 id;
+	__le32 flags;
+	__le32 value_len;
+	__le16 name_len;
+	__u8 reserved[6];
+};
+static_assert(sizeof(struct mafs_omf_xattr) == 24, "on-media size");
+
+/* From extent @first on the file has these extents and no others behind them;
+ * one of the zero UUID is a hole of its length. mtime and ctime are @mtime. */
+struct mafs_omf_extents {
+	__le64 id;
+	__le64 size;
+	struct mafs_omf_time mtime;
+	__le32 first;
+	__le32 n_extents;
+};
+static_assert(sizeof(struct mafs_omf_extents) == 40, "on-media size");
+
+/* mtime and ctime are @mtime. */
+struct mafs_omf_size {
+	__le64 id;
+	__le64 size;
+	struct mafs_omf_time mtime;
+};
+static_assert(sizeof(struct mafs_omf_size) == 32, "on-media size");

@@ -19,6 +19,7 @@ struct mafs_superblock {
 	struct mafs_uuid master_machine, master_boot, master_instance;
 	uint64_t master_epoch;
 	uint64_t session;
+	uint64_t checkpoint_after_bytes; /* of tail; 0: 8 MiB */
 	struct mafs_superblock_slot {
 		uint64_t offset, length, salt, first_seq;
 	} slots[2];

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Extent-mapped memory devices: one mapped region of a file, a memfd or a
+ * device-DAX (lib/memory). The same format on all:
+ *
+ *	0	superblock copy 0
+ *	4096	superblock copy 1
+ *	8192	struct mafs_omf_pulse: heartbeat, free epoch, unlocked words
+ *	16384	first segments of log slot A and B (primary device only)
+ *	...	data, in allocation units; further log segments among it
+ *
+ * A log slot is a chain of segments. Each begins with struct
+ * mafs_omf_segment, which names the next one; a segment is linked by one
+ * 64-byte store behind its flush, so a crash leaves it in the chain or free.
+ */
+#pragma once
+
+#include <mafs/alloc.h>
+#include <mafs/fault.h>
+#include <mafs/media.h>
+#include <mafs/superblock.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mafs_device_kind {
+	MAFS_DEVICE_FILE,
+	MAFS_DEVICE_MEMFD,
+	MAFS_DEVICE_DAX,
+};
+
+/* "file", "memfd", "dax" */
+const char *mafs_device_kind_to_text(enum mafs_device_kind kind);
+
+/**
+ * struct mafs_device_spec - "file:PATH[,SIZE]", "memfd:SIZE",
+ * "dax:/dev/daxX.Y", or a plain path to either
+ * @path: owned; NULL for memfd
+ * @size_bytes: 0: as it is
+ */
+struct mafs_device_spec {
+	enum mafs_device_kind kind;
+	char *path;
+	uint64_t size_bytes;
+};
+
+/* Return: 0; -EINVAL, -ERANGE, -ENOMEM; the fault says what is meant. */
+int mafs_device_spec_parse(const char *text, struct mafs_device_spec *ret,
+			   struct mafs_fault *fault);
+void mafs_device_spec_done(struct mafs_device_spec *spec);
+/* Does @text name a memory device rather than a directory? "KIND:..." or the
+ * path of a device-DAX or regular file. */
+bool mafs_device_spec_is(const char *text);
+
+/**
+ * struct mafs_device - one mapped device
+ * @base: of the mapping; bytes may change under a client at any time
+ * @alloc: NULL until mafs_device_alloc_begin(); guarded by the pool's lock
+ * @media: superblock and log; only the primary device has a log
+ */
+struct mafs_device {
+	enum mafs_device_kind kind;
+	char *path;
+	int fd;
+	bool read_only;
+	uint8_t *base;
+	uint64_t size_bytes;
+	uint64_t align_bytes; /* of the mapping: allocation units are multiples */
+	struct mafs_uuid uuid; /* of its superblock; zero: not formatted */
+	struct mafs_alloc *alloc;
+	struct mafs_media media;
+};
+
+/**
+ * mafs_device_open() - map a device
+ * @make: a file may be made, and a file of another size is sized and
+ *	allocated whole (fallocate), so that no store meets ENOSPC
+ *
+ * Takes an exclusive lock on a file or device that is opened for writing with
+ * @lock, so that one master at a time has it on this host.
+ *
+ * Return: 0; -ENOENT; -EBUSY: locked; -ENODEV: a device in another mode, the
+ * fault gives the daxctl command; -EINVAL: too small; -errno.
+ */
+int mafs_device_open(const struct mafs_device_spec *spec, bool make,
+		     bool read_only, bool lock, struct mafs_device **ret,
+		     struct mafs_fault *fault);
+void mafs_device_close(struct mafs_device *device);
+
+/* What was stored there is persistent, and seen by other hosts: clwb (or
+ * clflushopt) and sfence on dax and MAP_SYNC, msync on other files, nothing on
+ * memfd. Return: 0, -EIO. */
+int mafs_device_flush(struct mafs_device *device, uint64_t offset, size_t len);
+/* What other hosts stored there is read next: clflush on dax, else nothing. */
+void mafs_device_invalidate(struct mafs_device *device, uint64_t offset,
+			    size_t len);
+/* Copies that turn SIGBUS into -EIO (an uncorrectable error, a truncated
+ * file). @guarded side is the mapping's. */
+int mafs_guarded_copy(void *to, const void *from, size_t len);
+int mafs_guarded_zero(void *to, size_t len);
+
+/**
+ * struct mafs_device_format - what mkfs decides
+ * @alloc_unit_bytes: 0: 2 MiB on dax, 64 KiB else
+ * @log_bytes: of the first segment of each slot; 0: 1/64 of the device, from
+ *	64 KiB to 8 MiB
+ * @checkpoint_after_bytes: 0: 8 MiB
+ */
+struct mafs_device_format {
+	struct mafs_uuid fs_uuid;
+	uint32_t alloc_unit_bytes;
+	uint64_t log_bytes;
+	uint64_t checkpoint_after_bytes;
+	bool secondary; /* no log; the primary's log names it */
+};
+
+/* Writes both superblock copies, the pulse page and an empty log; the old
+ * superblocks are wiped first, so a crash leaves an unformatted device. */
+int mafs_device_format(struct mafs_device *device,
+		       const struct mafs_device_format *format,
+		       struct mafs_fault *fault);
+
+/**
+ * mafs_device_alloc_begin() - everything free but the head and the segments
+ * that the chains of both slots hold
+ *
+ * Return: 0; -EUCLEAN: a chain that loops, leaves the device or crosses
+ * itself, the fault names slot and offset; -ENOMEM.
+ */
+int mafs_device_alloc_begin(struct mafs_device *device,
+			    const struct mafs_superblock *sb,
+			    struct mafs_fault *fault);
+/* Bytes of the chains of both slots beyond their first segments. */
+uint64_t mafs_device_log_bytes(const struct mafs_device *device);
+
+/* ---- the pulse: words that are stored atomically, outside of the log ---- */
+
+/* Raised before freed extents are used again. A client that copies reads it
+ * before and after, and copies again when it moved. */
+uint64_t mafs_device_free_epoch(struct mafs_device *device);
+int mafs_device_free_epoch_raise(struct mafs_device *device);
+uint64_t mafs_device_heartbeat(struct mafs_device *device);
+int mafs_device_heartbeat_beat(struct mafs_device *device);
+/* The master epoch beside the superblock's: read before each append. */
+uint64_t mafs_device_master_epoch(struct mafs_device *device);
+int mafs_device_master_epoch_set(struct mafs_device *device, uint64_t epoch);
