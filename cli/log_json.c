@@ -125,6 +125,8 @@ static void set_payload(json_t *object, const struct mafs_entry *entry)
 		set_number(object, "id", entry->conflict.id);
 		mafs_name_to_json(object, "name", entry->conflict.name);
 		break;
+	default:
+		break;
 	}
 }
 

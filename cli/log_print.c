@@ -99,6 +99,8 @@ static void print_payload(const struct mafs_entry *entry)
 		printf(" id %" PRIu64, entry->conflict.id);
 		print_name(entry->conflict.name);
 		break;
+	default:
+		break;
 	}
 }
 

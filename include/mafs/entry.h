@@ -12,6 +12,7 @@
 /**
  * struct mafs_entry - one decoded log record
  * @type: which member of the union is set
+ * @quiet: it sets no times of inodes
  * @seq: 0 on append: the writer gives it
  * @time_ns: 0 on append: the writer gives it
  *
@@ -21,6 +22,7 @@
  */
 struct mafs_entry {
 	enum mafs_omf_type type;
+	bool quiet;
 	uint64_t seq;
 	uint64_t time_ns;
 	union {

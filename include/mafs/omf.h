@@ -107,9 +107,12 @@ enum mafs_omf_type {
 	MAFS_OMF_SIZE = 39,
 };
 
+#define MAFS_OMF_RECORD_QUIET (1U << 0) /* sets no times of inodes */
+#define MAFS_OMF_RECORD_KNOWN 1U
+
 struct mafs_omf_record {
 	__le16 type;
-	__le16 reserved;
+	__le16 flags; /* MAFS_OMF_RECORD_* */
 	__le32 length; /* header and padded payload, a multiple of 8 */
 	__le64 seq;
 	__le64 time_ns; /* since the epoch, UTC */
@@ -241,7 +244,7 @@ static_assert(sizeof(struct mafs_omf_segment) == 64, "on-media size");
  * the number of its names. One that has none when the log ends is gone.
  *
  * A record that changes names sets mtime and ctime of the parents, and ctime
- * of the inodes, to its own time; a time of 0 (in a checkpoint) sets none.
+ * of the inodes, to its own time; a quiet one (in a checkpoint) sets none.
  */
 
 #define MAFS_OMF_ROOT_ID 1U
@@ -321,7 +324,9 @@ struct mafs_omf_xattr {
 static_assert(sizeof(struct mafs_omf_xattr) == 24, "on-media size");
 
 /* From extent @first on the file has these extents and no others behind them;
- * one of the zero UUID is a hole of its length. mtime and ctime are @mtime. */
+ * one of the zero UUID is a hole of its length. Unless quiet mtime and ctime are
+ * @mtime. A file that has fewer than @first was cut meanwhile, which a later
+ * record says: ignored. */
 struct mafs_omf_extents {
 	__le64 id;
 	__le64 size;

@@ -300,6 +300,8 @@ static int decode_payload(struct cursor *cursor, struct mafs_entry *ret)
 		return decode_clean(cursor, ret);
 	case MAFS_OMF_CONFLICT:
 		return decode_conflict(cursor, ret);
+	default:
+		break;
 	}
 	return mafs_fault_set(cursor->fault, -EOPNOTSUPP,
 			      "unknown type of record %d", (int)ret->type);
@@ -328,12 +330,14 @@ int mafs_entry_decode(const uint8_t *bytes, size_t len, struct mafs_entry *ret,
 		return err;
 	length = le32toh(omf.length);
 	if (length < sizeof(omf) || length % MAFS_OMF_ALIGN || length > len ||
-	    length > RECORD_BYTES_MAX || omf.reserved)
+	    length > RECORD_BYTES_MAX ||
+	    le16toh(omf.flags) & ~MAFS_OMF_RECORD_KNOWN)
 		return mafs_fault_set(fault, -EUCLEAN,
 				      "record of %zu bytes in %zu bytes",
 				      length, len);
 	cursor.left = length - sizeof(omf);
 	entry.type = (enum mafs_omf_type)le16toh(omf.type);
+	entry.quiet = le16toh(omf.flags) & MAFS_OMF_RECORD_QUIET;
 	entry.seq = le64toh(omf.seq);
 	entry.time_ns = le64toh(omf.time_ns);
 	err = decode_payload(&cursor, &entry);

@@ -227,6 +227,8 @@ static int encode_payload(const struct mafs_entry *entry,
 		return encode_clean(entry, buffer);
 	case MAFS_OMF_CONFLICT:
 		return encode_conflict(entry, buffer);
+	default:
+		break;
 	}
 	return -EINVAL;
 }
@@ -237,6 +239,7 @@ static int finish_record(const struct mafs_entry *entry, size_t start,
 {
 	struct mafs_omf_record omf = {
 		.type = htole16((uint16_t)entry->type),
+		.flags = htole16(entry->quiet ? MAFS_OMF_RECORD_QUIET : 0),
 		.seq = htole64(entry->seq),
 		.time_ns = htole64(entry->time_ns),
 	};
