@@ -97,6 +97,7 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.n_spilled = d->n_spilled,
 		.n_evicted = d->n_evicted,
 		.n_promoted = d->n_promoted,
+		.pinned_bytes = mafsd_queue_pinned(d, NULL),
 		.n_written_back = d->n_written_back,
 		.n_recovered = d->n_recovered,
 		.n_conflicts = d->n_conflicts,
@@ -308,6 +309,7 @@ static int describe_inode(struct mafsd *d, struct mafsd_inode *inode,
 		.tier = "disk",
 		.state = "cold",
 		.path_in_use = "-",
+		.policy = mafsd_policy_of(d, inode),
 		.ino = inode->ino,
 	};
 	struct stat st;
@@ -326,6 +328,16 @@ static int describe_inode(struct mafsd *d, struct mafsd_inode *inode,
 	return r;
 }
 
+int mafsd_resolve_for(struct mafsd *d, const char *path,
+		      struct mafsd_inode **ret, struct mafs_fault *fault)
+{
+	int r = mafsd_resolve(d, path, ret);
+
+	if (r < 0)
+		return mafs_fault_set(fault, r, "%s: %s", path, strerror(-r));
+	return 0;
+}
+
 int mafsd_file_info(struct mafsd *d, const char *path,
 		    struct mafsd_file_info *ret, struct mafs_fault *fault)
 {
@@ -333,9 +345,9 @@ int mafsd_file_info(struct mafsd *d, const char *path,
 	int r;
 
 	mafsd_thread_enter();
-	r = mafsd_resolve(d, path, &inode);
+	r = mafsd_resolve_for(d, path, &inode, fault);
 	if (r < 0)
-		return mafs_fault_set(fault, r, "%s: %s", path, strerror(-r));
+		return r;
 	r = S_ISREG(inode->type) ? describe_inode(d, inode, ret) : -EINVAL;
 	mafsd_inode_unref(d, inode);
 	if (r == -EINVAL)

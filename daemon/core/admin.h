@@ -83,6 +83,7 @@ struct mafsd_status {
 	uint64_t n_spilled; /* files that went on at N */
 	uint64_t n_evicted;
 	uint64_t n_promoted;
+	uint64_t pinned_bytes; /* clean and never evicted */
 	uint64_t n_written_back;
 	uint64_t n_recovered; /* dirty files found again at start */
 	uint64_t n_conflicts;
@@ -127,6 +128,74 @@ int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n);
  */
 size_t mafsd_pending_list(struct mafsd *d, char **ret, size_t n_max);
 
+/* ---- policies of files and directories ---- */
+
+/**
+ * enum mafsd_policy - how the bytes of a file are treated
+ *
+ * What a directory has counts for all below it that has none of its own. It
+ * stands on N's own inode, in an xattr, and is seen in the mount as xattr
+ * user.mafs.policy.
+ */
+enum mafsd_policy {
+	MAFSD_POLICY_INHERIT, /* none of its own; above the root: tiered */
+	MAFSD_POLICY_TIERED, /* to memory when used, evicted when not */
+	MAFSD_POLICY_HOT, /* to memory at every use, written lazily */
+	MAFSD_POLICY_COLD, /* stays at N */
+	MAFSD_POLICY_PINNED, /* to memory, and never evicted */
+};
+
+/* "tiered", ...; "inherit". */
+const char *mafsd_policy_to_text(enum mafsd_policy policy);
+/* Return: 0; -EINVAL: it is none of tiered, hot, cold, pinned. */
+int mafsd_policy_from_text(const char *text, size_t len,
+			   enum mafsd_policy *ret);
+
+/**
+ * struct mafsd_policy_info - what holds for a file or directory
+ * @own: set on itself
+ * @effective: what counts; never INHERIT
+ * @from: path of what it is set on; "" also when it is the default
+ */
+struct mafsd_policy_info {
+	enum mafsd_policy own;
+	enum mafsd_policy effective;
+	char from[4096];
+};
+
+/* Return: 0, -ENOENT, -errno. */
+int mafsd_policy_get(struct mafsd *d, const char *path,
+		     struct mafsd_policy_info *ret, struct mafs_fault *fault);
+
+/**
+ * mafsd_policy_set() - from now on; and what can be done at once, is
+ * @policy: INHERIT: take away its own
+ * @ret_n_moved: files promoted (pinned) or evicted (cold)
+ * @ret_n_kept: files that could not move yet; the fault names the first
+ *
+ * Blocks. Return: 0; -EINVAL: neither a file nor a directory; -ENOSPC: to be
+ * pinned, and memory does not hold it, nothing was changed; -EROFS; -errno.
+ */
+int mafsd_policy_set(struct mafsd *d, const char *path,
+		     enum mafsd_policy policy, uint64_t *ret_n_moved,
+		     uint64_t *ret_n_kept, struct mafs_fault *fault);
+
+/* mafsd_policy_set() of PINNED. */
+int mafsd_pin(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
+	      uint64_t *ret_n_kept, struct mafs_fault *fault);
+
+/**
+ * mafsd_unpin() - nothing at or below a path is pinned any more
+ * @ret_n_unpinned: files and directories that had it set
+ *
+ * Blocks. Return: 0; -EBUSY: a directory above is pinned, the fault names it;
+ * -errno.
+ */
+int mafsd_unpin(struct mafsd *d, const char *path, uint64_t *ret_n_unpinned,
+		struct mafs_fault *fault);
+
+/* ---- to do now ---- */
+
 /**
  * mafsd_sync() - write back everything that is dirty now, durably
  *
@@ -153,6 +222,7 @@ struct mafsd_file_info {
 	char tier[16]; /* "memory" or "disk" */
 	char state[16]; /* "clean", "dirty", "writing", "stale", "cold" */
 	char path_in_use[2]; /* M D C X K, or "-" when closed */
+	enum mafsd_policy policy; /* the effective one */
 	uint64_t id; /* in the log; 0 when cold */
 	uint64_t ino;
 	uint64_t size_bytes;

@@ -15,12 +15,10 @@ struct move {
 	struct mafsd *d;
 	struct mafs_fault *fault; /* the first that was kept */
 	bool push;
+	const atomic_bool *stop; /* or NULL */
 	uint64_t n_moved, n_kept;
 	struct mafsd_inode *batch[BATCH_MAX]; /* a reference each */
 	size_t n_batch;
-	/* directories to walk, as paths; owned */
-	char **todo;
-	size_t n_todo, capacity;
 };
 
 static const char *why_kept(int err)
@@ -30,6 +28,8 @@ static const char *why_kept(int err)
 		return "it is open, mapped or being changed";
 	case -ENOSPC:
 		return "no room for it in memory";
+	case -EPERM:
+		return "its policy is against it: see mafs unpin";
 	default:
 		return strerror(-err);
 	}
@@ -90,12 +90,13 @@ static void end_batch(struct move *move)
 /* Takes over the reference. */
 static void move_file(struct move *move, struct mafsd_inode *inode)
 {
-	if (!is_elsewhere(move, inode)) {
+	if ((move->stop && atomic_load(move->stop)) ||
+	    !is_elsewhere(move, inode)) {
 		mafsd_inode_unref(move->d, inode);
 		return;
 	}
 	if (!move->push) {
-		count(move, inode, mafsd_promote(move->d, inode, NULL));
+		count(move, inode, mafsd_promote(move->d, inode, move->stop));
 		mafsd_inode_unref(move->d, inode);
 		return;
 	}
@@ -104,128 +105,71 @@ static void move_file(struct move *move, struct mafsd_inode *inode)
 		end_batch(move);
 }
 
-/* A directory to walk later. */
-static int add_todo(struct move *move, const char *dir_path)
+static void visit_file(void *context, struct mafsd_inode *inode)
 {
-	size_t capacity = move->capacity ? 2 * move->capacity : 16;
-	char **todo, *path;
+	move_file(context, inode);
+}
 
-	if (move->n_todo == move->capacity) {
-		todo = reallocarray(move->todo, capacity, sizeof(char *));
-		if (!todo)
-			return -ENOMEM;
-		move->todo = todo;
-		move->capacity = capacity;
-	}
-	path = strdup(dir_path);
-	if (!path)
-		return -ENOMEM;
-	move->todo[move->n_todo++] = path;
+/* A directory that cannot be read is kept. */
+static void visit_failed(void *context, struct mafsd_inode *inode, int err)
+{
+	keep(context, inode, err);
+}
+
+static int move_tree(struct mafsd *d, struct mafsd_inode *top, bool push,
+		     const atomic_bool *stop, uint64_t *ret_n_moved,
+		     uint64_t *ret_n_kept, struct mafs_fault *fault)
+{
+	struct move move = {
+		.d = d,
+		.fault = fault,
+		.push = push,
+		.stop = stop,
+	};
+	const struct mafsd_walk walk = {
+		.context = &move,
+		.file = visit_file,
+		.failed = visit_failed,
+	};
+	int r;
+
+	r = mafsd_walk(d, top, &walk);
+	end_batch(&move);
+	if (r < 0)
+		return mafs_fault_set(fault, r, "%s", strerror(-r));
+	*ret_n_moved = move.n_moved;
+	*ret_n_kept = move.n_kept;
 	return 0;
 }
 
-static int visit_name(struct move *move, const char *dir_path, const char *name)
+int mafsd_push_tree(struct mafsd *d, struct mafsd_inode *top,
+		    const atomic_bool *stop, uint64_t *ret_n_moved,
+		    uint64_t *ret_n_kept, struct mafs_fault *fault)
 {
-	_cleanup_free_ char *path = NULL;
-	struct mafsd_inode *inode;
-	int r;
-
-	if (asprintf(&path, "%s%s%s", dir_path, *dir_path ? "/" : "", name) < 0)
-		return -ENOMEM;
-	r = mafsd_resolve(move->d, path, &inode);
-	if (r < 0)
-		return 0; /* gone meanwhile */
-	if (S_ISREG(inode->type)) {
-		move_file(move, inode);
-		return 0;
-	}
-	r = S_ISDIR(inode->type) ? add_todo(move, path) : 0;
-	mafsd_inode_unref(move->d, inode);
-	return r;
+	return move_tree(d, top, true, stop, ret_n_moved, ret_n_kept, fault);
 }
 
-static int visit_dir(struct move *move, const char *path,
-		     struct mafsd_inode *inode)
+int mafsd_pull_tree(struct mafsd *d, struct mafsd_inode *top,
+		    const atomic_bool *stop, uint64_t *ret_n_moved,
+		    uint64_t *ret_n_kept, struct mafs_fault *fault)
 {
-	struct mafsd_dir *dir;
-	const char *name;
-	struct stat st;
-	off_t offset = 0;
-	int r;
-
-	r = mafsd_opendir(move->d, inode->nodeid, &dir);
-	if (r < 0)
-		return r;
-	while ((r = mafsd_readdir(dir, offset, &name, &st, &offset)) > 0)
-		if (strcmp(name, ".") && strcmp(name, "..")) {
-			r = visit_name(move, path, name);
-			if (r < 0)
-				break;
-		}
-	mafsd_closedir(dir);
-	return r;
-}
-
-/* Directories that were found on the way. One that cannot be read is kept. */
-static int visit_todo(struct move *move)
-{
-	struct mafsd_inode *inode;
-	int r = 0;
-
-	while (r != -ENOMEM && move->n_todo) {
-		_cleanup_free_ char *path = move->todo[--move->n_todo];
-
-		if (mafsd_resolve(move->d, path, &inode) < 0)
-			continue; /* gone meanwhile */
-		r = visit_dir(move, path, inode);
-		if (r < 0)
-			keep(move, inode, r);
-		mafsd_inode_unref(move->d, inode);
-	}
-	return r == -ENOMEM ? r : 0;
-}
-
-static int visit_path(struct move *move, const char *path)
-{
-	struct mafsd_inode *inode;
-	int r;
-
-	r = mafsd_resolve(move->d, path, &inode);
-	if (r < 0)
-		return mafs_fault_set(move->fault, r, "%s: %s", path,
-				      strerror(-r));
-	if (S_ISREG(inode->type)) {
-		move_file(move, inode);
-		return 0;
-	}
-	r = S_ISDIR(inode->type) ? visit_dir(move, path, inode) : -EINVAL;
-	mafsd_inode_unref(move->d, inode);
-	if (r < 0)
-		return mafs_fault_set(move->fault, r, "%s: %s", path,
-				      r == -EINVAL ? "neither a file nor a "
-						     "directory" :
-						     strerror(-r));
-	return visit_todo(move);
+	return move_tree(d, top, false, stop, ret_n_moved, ret_n_kept, fault);
 }
 
 static int move_path(struct mafsd *d, const char *path, bool push,
 		     uint64_t *ret_n_moved, uint64_t *ret_n_kept,
 		     struct mafs_fault *fault)
 {
-	struct move move = { .d = d, .fault = fault, .push = push };
+	struct mafsd_inode *top;
 	int r;
 
 	mafsd_thread_enter();
-	r = visit_path(&move, path);
-	end_batch(&move);
-	while (move.n_todo)
-		free(move.todo[--move.n_todo]);
-	free(move.todo);
+	r = mafsd_resolve_for(d, path, &top, fault);
 	if (r < 0)
 		return r;
-	*ret_n_moved = move.n_moved;
-	*ret_n_kept = move.n_kept;
-	return 0;
+	r = move_tree(d, top, push, NULL, ret_n_moved, ret_n_kept, fault);
+	mafsd_inode_unref(d, top);
+	return r;
 }
 
 int mafsd_push(struct mafsd *d, const char *path, uint64_t *ret_n_moved,

@@ -160,6 +160,7 @@ struct mafsd_file {
 	struct mafs_policy_file policy;
 	struct mafsd_file *queue_prev, *queue_next;
 	struct mafsd_queue *queue;
+	uint64_t pinned_bytes; /* of it, as counted in d->pinned_bytes */
 	uint64_t n_syncs; /* begun when it became dirty, or the last's it met */
 };
 
@@ -189,6 +190,7 @@ struct mafsd_inode {
 	uint32_t last_read_ms; /* lock: an open while cold; 0: none */
 	bool no_priv; /* lock: no setuid, setgid, capability to strip */
 	unsigned int n_own_links; /* atomic: in N/.mafs, not to be shown */
+	uint8_t own_policy; /* atomic: enum mafsd_policy + 1; 0: not read */
 
 	uint64_t hash;
 	uint64_t ino;
@@ -320,7 +322,9 @@ struct mafsd {
 	pthread_mutex_t queue_lock;
 	struct mafsd_queue dirty_queue; /* queue_lock */
 	struct mafsd_queue taken_queue; /* queue_lock: dirty, in a round */
-	struct mafs_policy *policy; /* queue_lock: has the clean files */
+	struct mafsd_queue pinned_queue; /* queue_lock: clean, no victims */
+	uint64_t pinned_bytes; /* queue_lock */
+	struct mafs_policy *policy; /* queue_lock: has the other clean files */
 	uint64_t n_syncs; /* queue_lock: begun so far */
 	pthread_mutex_t sync_lock; /* one sync at a time */
 	pthread_mutex_t wb_lock;

@@ -236,8 +236,9 @@ void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file,
 /* The same; waits for its time also when write-back is urgent. */
 void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
 			 int64_t due_ms);
-/* Clean: the policy has it, until it is dirty, removed or evicted.
- * Context: inode->lock held. */
+/* Clean: the policy has it, until it is dirty, removed or evicted; or nobody,
+ * while it is pinned. Asked again: where it is now. Context: inode->lock
+ * held. */
 void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file);
 void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file);
 /* What the policy hears of: an open of a hot file; a removed file's eviction. */
@@ -255,13 +256,39 @@ uint64_t mafsd_queue_begin_sync(struct mafsd *d);
 size_t mafsd_queue_take_for_sync(struct mafsd *d, uint64_t sync,
 				 struct mafsd_inode **ret, size_t n_max,
 				 bool *ret_in_hand);
+/* Clean files that may be victims. */
 size_t mafsd_queue_n_clean(struct mafsd *d);
+/* A directory moved: its files may be pinned no more. */
+void mafsd_queue_unpin_all(struct mafsd *d);
+/* Bytes that are pinned, of one file or (NULL) in all. */
+uint64_t mafsd_queue_pinned(struct mafsd *d, const struct mafsd_file *file);
 /* The next to be evicted, referenced, or NULL. It stays, behind the others. */
 struct mafsd_inode *mafsd_queue_victim(struct mafsd *d);
 void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,
 			 uint64_t before, uint64_t after);
 
+/* ---- policy.c: what people want of a file ---- */
+
+/* Of @inode itself. */
+enum mafsd_policy mafsd_policy_own(struct mafsd *d, struct mafsd_inode *inode);
+/* Its own or that of the nearest directory above. Never INHERIT.
+ * Context: perhaps inode->lock held. */
+enum mafsd_policy mafsd_policy_of(struct mafsd *d, struct mafsd_inode *inode);
+/* Whose policy that is; referenced, NULL: the default's. */
+struct mafsd_inode *mafsd_policy_from(struct mafsd *d,
+				      struct mafsd_inode *inode);
+/* A file that was made just now has none. */
+void mafsd_policy_of_new(struct mafsd_inode *inode);
+/* Stores it on N. @flags: of setxattr(2). Return: 0, -ENODATA, -errno. */
+int mafsd_policy_store(struct mafsd *d, struct mafsd_inode *inode,
+		       enum mafsd_policy policy, int flags);
+
 /* ---- space.c: reservation on N, room in memory ---- */
+
+static inline uint64_t mafsd_in_blocks(uint64_t bytes)
+{
+	return (bytes + 4095) & ~UINT64_C(4095);
+}
 
 void mafsd_space_init(struct mafsd *d);
 /* Context: inode->lock held. Return: 0, -ENOSPC. */
@@ -289,10 +316,44 @@ int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode, bool patient);
 int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
 		  const atomic_bool *stop);
 
+/* ---- walk.c ---- */
+
+/**
+ * struct mafsd_walk - what is called for each
+ * @file: a regular file; takes over the reference
+ * @directory: before what is in it; may be NULL
+ * @failed: a directory that cannot be read
+ */
+struct mafsd_walk {
+	void *context;
+	void (*file)(void *context, struct mafsd_inode *inode);
+	void (*directory)(void *context, struct mafsd_inode *inode);
+	void (*failed)(void *context, struct mafsd_inode *inode, int err);
+};
+
+/* @top, or all below it. Return: 0, -ENOMEM. */
+int mafsd_walk(struct mafsd *d, struct mafsd_inode *top,
+	       const struct mafsd_walk *walk);
+
+/* ---- admin*.c, as far as others need it ---- */
+
+/* mafsd_resolve(), and the fault says what is wrong. */
+int mafsd_resolve_for(struct mafsd *d, const char *path,
+		      struct mafsd_inode **ret, struct mafs_fault *fault);
+/* @stop: leave off as soon as it is set; may be NULL. */
+int mafsd_push_tree(struct mafsd *d, struct mafsd_inode *top,
+		    const atomic_bool *stop, uint64_t *ret_n_moved,
+		    uint64_t *ret_n_kept, struct mafs_fault *fault);
+int mafsd_pull_tree(struct mafsd *d, struct mafsd_inode *top,
+		    const atomic_bool *stop, uint64_t *ret_n_moved,
+		    uint64_t *ret_n_kept, struct mafs_fault *fault);
+
 /* ---- promote.c: promotion by use ---- */
 
-/* A cold file was opened for reading. Context: inode->lock held. */
-void mafsd_promote_read(struct mafsd *d, struct mafsd_inode *inode);
+/* A file was opened that is not read from memory. Context: inode->lock
+ * held. */
+void mafsd_promote_opened(struct mafsd *d, struct mafsd_inode *inode,
+			  bool writer);
 /* Its last close. Context: inode->lock held, @inode referenced. */
 void mafsd_promote_closed(struct mafsd *d, struct mafsd_inode *inode);
 int mafsd_promote_start(struct mafsd *d);

@@ -106,6 +106,7 @@ static int make(struct mafsd *d, const struct mafsd_caller *caller,
 	r = mafsd_child(d, dir, m->name, false, &inode, &st);
 	if (r < 0)
 		return r;
+	mafsd_policy_of_new(inode);
 	if (!S_ISDIR(m->mode) && !S_ISLNK(m->mode) && (m->mode & S_ISGID) &&
 	    !(st.st_mode & S_ISGID))
 		r = keep_setgid(d, inode, &st);

@@ -28,6 +28,10 @@ static int evict_locked(struct mafsd *d, struct mafsd_inode *inode,
 	if (!file || file->state != MAFSD_CLEAN || file->path != MAFSD_CLOSED ||
 	    file->wb_busy || file->n_pins > 0)
 		return -EBUSY;
+	if (mafsd_policy_of(d, inode) == MAFSD_POLICY_PINNED) {
+		mafsd_queue_clean(d, file); /* to the pinned ones */
+		return -EPERM;
+	}
 	if (!mafsd_slot_close(&d->slots, &file->mem_slot))
 		return -EBUSY;
 	r = d->memory->ops->open(d->memory, &file->map, false, &mem);
@@ -273,6 +277,8 @@ int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
 
 	if (!S_ISREG(inode->type))
 		return -EINVAL;
+	if (mafsd_policy_of(d, inode) == MAFSD_POLICY_COLD)
+		return -EPERM;
 	p.file = mafsd_file_pin(d, inode, true);
 	if (!p.file)
 		return -ENOMEM;

@@ -113,10 +113,8 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	file->n_open++;
 	if (mafsd_in_memory(file))
 		mafsd_queue_used(d, file);
-	else if (!is_writer(open->flags))
-		mafsd_promote_read(d, inode);
-	else
-		inode->last_read_ms = 0;
+	if (file->on_n)
+		mafsd_promote_opened(d, inode, is_writer(open->flags));
 	atomic_fetch_add(&d->n_open, 1);
 	if (is_writer(open->flags)) {
 		file->n_writers++;

@@ -111,6 +111,14 @@ int mafsd_setxattr(struct mafsd *d, const struct mafsd_caller *caller,
 		   const char *name, const void *value, size_t len, int flags);
 int mafsd_removexattr(struct mafsd *d, uint64_t nodeid, const char *name);
 
+#define MAFSD_POLICY_XATTR "user.mafs.policy"
+
+/* That one alone is set, or (without @value) removed; by the owner or root.
+ * Blocks: for the pool only. */
+int mafsd_policy_setxattr(struct mafsd *d, const struct mafsd_caller *caller,
+			  uint64_t nodeid, const void *value, size_t len,
+			  int flags);
+
 /* ---- files ---- */
 
 /**

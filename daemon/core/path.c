@@ -74,7 +74,8 @@ static int choose_for_reading(struct mafsd *d, struct mafsd_inode *inode)
 static bool memory_for_new(struct mafsd *d, struct mafsd_inode *inode,
 			   int flags, bool is_new)
 {
-	if ((flags & (O_DSYNC | O_SYNC)) || mafsd_journal_knows(d, inode))
+	if ((flags & (O_DSYNC | O_SYNC)) || mafsd_journal_knows(d, inode) ||
+	    mafsd_policy_of(d, inode) == MAFSD_POLICY_COLD)
 		return false;
 	if (!is_new && (flags & O_TRUNC))
 		return true;

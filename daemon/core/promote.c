@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Promotion by use: a cold file that is opened for reading twice within a
- * window comes up after the last close. One thread has the small files, which
+ * window comes up after the last close; a hot or pinned one always, also when
+ * it was written to at N. One thread has the small files, which
  * come up at once, and one the large. Each waits for nobody but the disk: a
  * file that is open again is left alone, and a list that is full takes no more.
  * Nothing is lost by that, the next reads ask again.
@@ -17,14 +18,22 @@
 #define N_TRIES 4
 #define WAIT_NS 5000000L
 
-void mafsd_promote_read(struct mafsd *d, struct mafsd_inode *inode)
+static bool is_wanted(enum mafsd_policy policy)
 {
+	return policy == MAFSD_POLICY_HOT || policy == MAFSD_POLICY_PINNED;
+}
+
+void mafsd_promote_opened(struct mafsd *d, struct mafsd_inode *inode,
+			  bool writer)
+{
+	enum mafsd_policy policy = mafsd_policy_of(d, inode);
 	uint32_t now = (uint32_t)mafsd_now_ms() | 1; /* 0: never */
 
-	if (inode->last_read_ms &&
-	    now - inode->last_read_ms < d->options.promote_window_ms)
+	if (is_wanted(policy) ||
+	    (!writer && policy == MAFSD_POLICY_TIERED && inode->last_read_ms &&
+	     now - inode->last_read_ms < d->options.promote_window_ms))
 		inode->file->promote = true;
-	inode->last_read_ms = now;
+	inode->last_read_ms = writer ? 0 : now;
 }
 
 /* Takes over the reference, unless the list is full. */
@@ -60,9 +69,13 @@ static struct mafsd_inode *take(struct mafsd_promoter *promoter)
 
 void mafsd_promote_closed(struct mafsd *d, struct mafsd_inode *inode)
 {
-	if (!inode->file->promote)
+	struct mafsd_file *file = inode->file;
+
+	if (!file->promote)
 		return;
-	inode->file->promote = false;
+	file->promote = false;
+	if (mafsd_in_memory(file) && (mafsd_is_dirty(file) || !file->stale))
+		return;
 	if (!put(&d->promote_small, mafsd_inode_ref(d, inode)))
 		mafsd_inode_unref(d, inode);
 }
@@ -102,7 +115,8 @@ static void *run(void *argument)
 		    put(&d->promote_large, inode))
 			continue;
 		if ((promoter == &d->promote_large || size <= SMALL_BYTES) &&
-		    size <= d->memory_size_bytes / 2 &&
+		    (size <= d->memory_size_bytes / 2 ||
+		     mafsd_policy_of(d, inode) == MAFSD_POLICY_PINNED) &&
 		    !atomic_load(&d->pressure.is_short))
 			promote(promoter, inode);
 		mafsd_inode_unref(d, inode);
@@ -125,8 +139,6 @@ int mafsd_promote_start(struct mafsd *d)
 {
 	int r;
 
-	if (!d->options.promote_window_ms)
-		return 0;
 	r = start(d, &d->promote_large);
 	return r < 0 ? r : start(d, &d->promote_small);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two queues of files: the dirty ones by when their write-back is due, and
- * those of them that a round of write-back has taken; and the clean ones in
- * memory, which the policy of eviction has. A file is in one of them or none;
- * file->queue says which of the two.
+ * Queues of files: the dirty ones by when their write-back is due, and those of
+ * them that a round of write-back has taken; the clean ones in memory that are
+ * pinned; and all other clean ones, which the policy of eviction has. A file
+ * is in one of them or none; file->queue says which of the first three.
  *
  * A file that was taken stays so until its write-back ends, whoever does it:
  * mafsd_queue_dirty() puts it back, mafsd_queue_clean() and
@@ -87,16 +87,52 @@ void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
 	queue_dirty(d, file, due_ms, true);
 }
 
+static void count_pinned(struct mafsd *d, struct mafsd_file *file,
+			 uint64_t bytes)
+{
+	d->pinned_bytes += bytes - file->pinned_bytes; /* may wrap around */
+	file->pinned_bytes = bytes;
+}
+
 void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file)
 {
+	bool pinned = mafsd_policy_of(d, file->inode) == MAFSD_POLICY_PINNED;
+	uint64_t size = file->fingerprint.size_bytes;
+
 	mafs_guard(&d->queue_lock);
 	unlink_file(file);
+	if (pinned)
+		d->options.policy->remove(d->policy, &file->policy);
 	if (!file->policy.queue) {
 		file->policy.key = file->inode->hash;
-		file->policy.size_bytes = file->fingerprint.size_bytes;
+		file->policy.size_bytes = size;
 	}
-	d->options.policy->admit(d->policy, &file->policy);
+	if (pinned)
+		link_behind(&d->pinned_queue, d->pinned_queue.last, file);
+	else
+		d->options.policy->admit(d->policy, &file->policy);
+	count_pinned(d, file, pinned ? mafsd_in_blocks(size) : 0);
 	count_dirty(d);
+}
+
+/* Directories moved: who is still pinned shows when it is to be evicted. */
+void mafsd_queue_unpin_all(struct mafsd *d)
+{
+	struct mafsd_file *file;
+	mafs_guard(&d->queue_lock);
+
+	while ((file = d->pinned_queue.first)) {
+		unlink_file(file);
+		d->options.policy->admit(d->policy, &file->policy);
+		count_pinned(d, file, 0);
+	}
+}
+
+uint64_t mafsd_queue_pinned(struct mafsd *d, const struct mafsd_file *file)
+{
+	mafs_guard(&d->queue_lock);
+
+	return file ? file->pinned_bytes : d->pinned_bytes;
 }
 
 void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file)
@@ -104,6 +140,7 @@ void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file)
 	mafs_guard(&d->queue_lock);
 	unlink_file(file);
 	d->options.policy->remove(d->policy, &file->policy);
+	count_pinned(d, file, 0);
 	count_dirty(d);
 }
 

@@ -32,14 +32,28 @@ static void touch(struct mafsd *d, struct mafsd_inode *inode)
 	mafsd_attr_touched(d, inode);
 }
 
-/* The name that @inode now has is @to's. */
+/* A file that was pinned by its directory may not be any more. */
+static void look_at_pins(struct mafsd *d, struct mafsd_inode *inode)
+{
+	if (S_ISDIR(inode->type)) {
+		mafsd_queue_unpin_all(d);
+		return;
+	}
+	mafs_guard(&inode->lock);
+	if (inode->file && inode->file->state == MAFSD_CLEAN)
+		mafsd_queue_clean(d, inode->file);
+}
+
+/* The name that @inode now has is @to's, no more @from's. */
 static void moved(struct mafsd *d, struct mafsd_inode *inode,
-		  const struct side *to)
+		  const struct side *from, const struct side *to)
 {
 	if (!inode)
 		return;
 	mafsd_name_set(d, inode, to->dir, to->name);
 	touch(d, inode);
+	if (from->dir != to->dir)
+		look_at_pins(d, inode);
 }
 
 /* References what has the name; nothing about it changes. */
@@ -93,8 +107,8 @@ static int exchange(struct mafsd *d, struct side *from, struct side *to,
 	if (r == 0)
 		r = do_rename(from, to, RENAME_EXCHANGE);
 	if (r == 0) {
-		moved(d, from->inode, to);
-		moved(d, to->inode, from);
+		moved(d, from->inode, from, to);
+		moved(d, to->inode, to, from);
 	}
 	if (to->inode)
 		mafsd_inode_unref(d, to->inode);
@@ -251,7 +265,7 @@ static int replace(struct mafsd *d, struct side *from, struct side *to,
 		if (victim.inode && !same)
 			mafsd_name_unset(d, victim.inode, to->dir, to->name);
 		if (!same)
-			moved(d, from->inode, to);
+			moved(d, from->inode, from, to);
 	}
 	mafsd_victim_finish(d, &victim, r == 0 && victim.inode != from->inode);
 	return r;

@@ -12,14 +12,8 @@
 
 #include <sys/statvfs.h>
 
-#define BLOCK 4096U
 #define FRESH_MS 1000
 #define NEAR_BYTES (256ULL << 20) /* below it N is asked each time */
-
-static uint64_t round_up(uint64_t bytes)
-{
-	return (bytes + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
-}
 
 /* Context: space->lock held. */
 static void refresh(struct mafsd *d, int64_t now)
@@ -64,10 +58,10 @@ static bool fits(struct mafsd *d, uint64_t more)
 static uint64_t needed(const struct mafsd_file *file, uint64_t bytes,
 		       uint64_t above)
 {
-	uint64_t below = round_up(bytes - above);
+	uint64_t below = mafsd_in_blocks(bytes - above);
 
 	below = below > file->credit_bytes ? below - file->credit_bytes : 0;
-	return below + round_up(above);
+	return below + mafsd_in_blocks(above);
 }
 
 int mafsd_space_reserve(struct mafsd *d, struct mafsd_file *file,

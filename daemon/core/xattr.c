@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Extended attributes are N's. Our own (trusted.mafs.*) are never seen or set
- * through the mount; user.mafs.* are made up on reading, on regular files, and
- * never listed, so that cp -a and rsync -X do not carry them along.
+ * through the mount; user.mafs.* are made up on reading, and never listed, so
+ * that cp -a and rsync -X do not carry them along. user.mafs.policy is set in
+ * admin_policy.c, the others are not.
  */
 #include "names.h"
 
@@ -105,6 +106,10 @@ static ssize_t get_virtual(struct mafsd *d, struct mafsd_inode *inode,
 {
 	const char *text = NULL;
 
+	if (!strcmp(name, MAFSD_POLICY_XATTR)) {
+		text = mafsd_policy_to_text(mafsd_policy_of(d, inode));
+		return answer(text, strlen(text), ret, len);
+	}
 	if (!S_ISREG(inode->type))
 		return -ENODATA;
 	name += strlen(VIRTUAL_PREFIX);

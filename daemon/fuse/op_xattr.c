@@ -68,14 +68,56 @@ static size_t groups_of(fuse_req_t req, gid_t **ret)
 	return (size_t)(n_got < n ? n_got : n);
 }
 
+/* ---- the policy: what is below it is looked at, in the pool ---- */
+
+struct policy_job {
+	struct mafsd_job job;
+	uint64_t nodeid;
+	size_t len;
+	int flags;
+};
+
+static void run_policy(struct mafsd_job *job)
+{
+	struct policy_job *policy =
+		mafs_container_of(job, struct policy_job, job);
+
+	mafsd_reply(job->req, mafsd_policy_setxattr(
+				      job->d, &job->caller, policy->nodeid,
+				      job->tail, policy->len, policy->flags));
+}
+
+/* @value: NULL: removed. */
+static void set_policy(fuse_req_t req, enum mafsd_upcall upcall,
+		       fuse_ino_t nodeid, const char *value, size_t len,
+		       int flags)
+{
+	struct policy_job policy = {
+		.nodeid = nodeid,
+		.len = len,
+		.flags = flags,
+	};
+
+	mafsd_job_begin(&policy.job, req, upcall);
+	mafsd_job_defer(&policy.job, sizeof(policy), run_policy, value, len);
+}
+
+/* ---- all others ---- */
+
 static void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name,
 			const char *value, size_t size, int flags)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_setxattr);
 	_cleanup_free_ gid_t *groups = NULL;
 	struct mafsd_caller caller;
 	size_t n_groups = 0;
+	struct mafsd *d;
 
+	if (!strcmp(name, MAFSD_POLICY_XATTR)) {
+		set_policy(req, MAFSD_UPCALL_setxattr, nodeid, value, size,
+			   flags);
+		return;
+	}
+	d = mafsd_request_begin(req, MAFSD_UPCALL_setxattr);
 	mafsd_request_caller(req, &caller);
 	/* Reading them takes a while, and only an access ACL needs them. */
 	if (caller.uid != 0 && !strcmp(name, ACL_ACCESS))
@@ -86,8 +128,13 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name,
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t nodeid, const char *name)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_removexattr);
+	struct mafsd *d;
 
+	if (!strcmp(name, MAFSD_POLICY_XATTR)) {
+		set_policy(req, MAFSD_UPCALL_removexattr, nodeid, NULL, 0, 0);
+		return;
+	}
+	d = mafsd_request_begin(req, MAFSD_UPCALL_removexattr);
 	mafsd_reply(req, mafsd_removexattr(d, nodeid, name));
 }
 
