@@ -15,8 +15,8 @@ BASE = ["lib/base"]
 PLATFORM = BASE + ["lib/platform"]
 EXTENT = PLATFORM + ["lib/extent"]
 LOG = EXTENT + ["lib/log"]
-LOGPLAY = LOG + ["lib/shadow", "lib/memory", "lib/tier", "lib/policy",
-                 "lib/volume", "logplay"]
+LOGPLAY = LOG + ["lib/names", "lib/shadow", "lib/memory", "lib/tier",
+                 "lib/policy", "lib/volume", "logplay"]
 CORE = LOGPLAY + ["daemon/core"]
 
 # Layer: what it may include; of two layers, the lower stands first.
@@ -27,6 +27,7 @@ LAYERS = {
     "lib/log": LOG,
     "lib/policy": BASE + ["lib/policy"],
     "lib/memory": LOG + ["lib/memory"],
+    "lib/names": LOG + ["lib/names"],
     "lib/shadow": LOG + ["lib/shadow"],
     "lib/tier": LOG + ["lib/tier"],
     "lib/volume": LOG + ["lib/memory", "lib/volume"],
