@@ -108,14 +108,14 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.memory_is_short = d->pressure.is_short,
 		.uptime_ms = (uint64_t)(now_ms - d->started_ms),
 		.passthrough = d->pass_m || d->pass_n,
-		.io_uring = d->io_uring,
+		.io_uring = d->fs.io_uring,
 		.handles = d->handles,
 		.fs_id_weak = d->volume->fs_id_weak,
 		.read_only = d->options.read_only,
 		.stopping = is_stopping(d),
 	};
 	for (size_t i = 0; i < MAFSD_N_UPCALLS; i++)
-		ret->upcalls[i] = d->upcalls[i];
+		ret->upcalls[i] = d->fs.upcalls[i];
 }
 
 /* ---- troubles ---- */

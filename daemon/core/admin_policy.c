@@ -342,7 +342,7 @@ static void follow_later(struct mafsd *d, struct mafsd_inode *top)
 		return;
 	following->d = d;
 	following->top = mafsd_inode_ref(d, top);
-	if (mafsd_pool_submit(d, run_follow, following) == 0)
+	if (mafsd_pool_submit(d->fs.pool, run_follow, following) == 0)
 		return;
 	mafsd_inode_unref(d, top);
 	free(following);

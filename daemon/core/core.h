@@ -11,6 +11,7 @@
 
 #include "admin.h"
 
+#include <fs/fs.h>
 #include <mafs/cleanup.h>
 #include <mafs/diag.h>
 #include <mafs/extent.h>
@@ -28,22 +29,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/statvfs.h>
-
-/* ---- what the kernel side offers to the core ---- */
-
-/**
- * struct mafsd_kernel_ops - implemented by daemon/fuse, or by tests
- *
- * Context: any thread, also with an inode's lock held.
- */
-struct mafsd_kernel_ops {
-	/* Registers @fd (may be O_PATH) as a passthrough backing file under
-	 * the present fsuid. Return: id > 0, -EPERM, -ELOOP, -errno. */
-	int (*backing_open)(void *context, int fd);
-	void (*backing_close)(void *context, int backing_id);
-	/* The kernel forgets attributes and ACLs, no pages. */
-	void (*inval_attr)(void *context, uint64_t nodeid);
-};
 
 /* ---- bounded descriptors ---- */
 
@@ -271,8 +256,6 @@ struct mafsd_promoter {
 	size_t first, n; /* lock */
 };
 
-struct mafsd_pool;
-
 struct mafsd_options {
 	const char *source;
 	const char *mountpoint;
@@ -286,6 +269,7 @@ struct mafsd_options {
 };
 
 struct mafsd {
+	struct mafsd_fs fs; /* first: what the kernel side sees */
 	struct mafsd_options options;
 	const struct mafsd_kernel_ops *kernel;
 	void *kernel_context;
@@ -349,8 +333,6 @@ struct mafsd {
 	atomic_uint_fast64_t n_spilled, n_evicted, n_promoted;
 	atomic_uint_fast64_t n_written_back, n_recovered;
 	atomic_uint_fast64_t n_conflicts, n_lost_found, n_given_back;
-	atomic_uint_fast64_t upcalls[MAFSD_N_UPCALLS];
-	bool io_uring;
 	int64_t started_ms;
 };
 

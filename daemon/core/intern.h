@@ -415,8 +415,3 @@ int mafsd_recover_start(struct mafsd *d);
 void mafsd_recover_stop(struct mafsd *d);
 /* Everything left by an earlier daemon has been met. Blocks. */
 int mafsd_recover_all(struct mafsd *d);
-
-/* ---- pool.c ---- */
-
-int mafsd_pool_start(struct mafsd *d);
-void mafsd_pool_stop(struct mafsd *d);

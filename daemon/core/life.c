@@ -260,6 +260,9 @@ int mafsd_start(const struct mafsd_options *options, struct mafsd **ret,
 
 	if (!d)
 		return -ENOMEM;
+	d->fs.ops = &mafsd_tiered_ops;
+	d->fs.passthrough = geteuid() == 0;
+	d->fs.cached_s = MAFSD_CACHED_S;
 	d->options = *options;
 	if (!d->options.policy)
 		d->options.policy = &mafs_policy_s3fifo;
@@ -351,7 +354,7 @@ int mafsd_run(struct mafsd *d, struct mafs_fault *fault)
 	r = mafs_volume_session_store(d->volume, fault);
 	if (r < 0)
 		return r;
-	r = mafsd_pool_start(d);
+	r = mafsd_pool_start(&d->fs.pool);
 	if (r == 0)
 		r = mafsd_write_back_start(d);
 	if (r == 0)
@@ -410,8 +413,8 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 		mafsd_replaced_forget_left(d);
 	r = write_all_back(d, fault);
 	mafsd_write_back_stop(d);
-	if (d->pool)
-		mafsd_pool_stop(d);
+	if (d->fs.pool)
+		mafsd_pool_stop(take_ptr(d->fs.pool));
 	if (r == 0 && recovered < 0)
 		r = mafs_fault_set(fault, recovered,
 				   "some files left in memory could not be "
@@ -443,8 +446,8 @@ void mafsd_free(struct mafsd *d)
 	mafsd_write_back_stop(d);
 	mafsd_pending_stop(d);
 	mafsd_recover_stop(d);
-	if (d->pool)
-		mafsd_pool_stop(d);
+	if (d->fs.pool)
+		mafsd_pool_stop(take_ptr(d->fs.pool));
 	mafsd_table_done(d);
 	mafsd_replaced_done(take_ptr(d->replaced_left));
 	mafsd_slots_done(&d->slots);

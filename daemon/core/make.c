@@ -10,17 +10,6 @@
 
 #include <string.h>
 
-void mafsd_thread_enter(void)
-{
-	static _Thread_local bool entered;
-
-	if (entered)
-		return;
-	entered = true;
-	/* It fails where it is forbidden; then the umask is shared. */
-	mafs_thread_init();
-}
-
 /**
  * struct making - one object about to be made
  * @mode: S_IFMT and permissions

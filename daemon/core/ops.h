@@ -1,40 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The file operations that daemon/fuse translates requests into. All return 0
- * (or a count) or -errno; nothing here knows FUSE.
- *
- * Context: any thread that has called mafsd_thread_enter(). The kernel keeps
- * an inode known while a request names it, and serialises changes of names
- * within one directory. Calls that take @may_block return
- * MAFSD_WOULD_BLOCK when they were told not to block and would: call again
- * from the worker pool.
- */
+/* The file operations of a tiered volume; see fs.h. */
 #pragma once
 
 #include "core.h"
 
-#define MAFSD_WOULD_BLOCK (-EINPROGRESS)
-#define MAFSD_ROOT_ID 1
-
-struct mafsd_caller {
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-	mode_t umask;
-};
-
-/**
- * struct mafsd_entry - what a name leads to
- * @attr_volatile: the kernel must not cache the attributes
- */
-struct mafsd_entry {
-	uint64_t nodeid;
-	uint64_t generation;
-	struct stat st;
-	bool attr_volatile;
-};
-
-void mafsd_thread_enter(void);
+/* What daemon/fuse calls them by. */
+extern const struct mafsd_fs_ops mafsd_tiered_ops;
 
 /* ---- names ---- */
 
@@ -64,8 +35,6 @@ int mafsd_try_rename(struct mafsd *d, uint64_t parent, const char *name,
 
 /* ---- directories ---- */
 
-struct mafsd_dir;
-
 int mafsd_opendir(struct mafsd *d, uint64_t nodeid, struct mafsd_dir **ret);
 void mafsd_closedir(struct mafsd_dir *dir);
 /**
@@ -80,20 +49,6 @@ int mafsd_readdir(struct mafsd_dir *dir, off_t offset, const char **ret_name,
 int mafsd_fsyncdir(struct mafsd *d, struct mafsd_dir *dir, bool data_only);
 
 /* ---- attributes ---- */
-
-enum mafsd_set {
-	MAFSD_SET_MODE = 1 << 0,
-	MAFSD_SET_UID = 1 << 1,
-	MAFSD_SET_GID = 1 << 2,
-	MAFSD_SET_SIZE = 1 << 3,
-	MAFSD_SET_ATIME = 1 << 4,
-	MAFSD_SET_MTIME = 1 << 5,
-	MAFSD_SET_ATIME_NOW = 1 << 6,
-	MAFSD_SET_MTIME_NOW = 1 << 7,
-	/* An empty set before a passthrough write of a stranger, or a change
-	 * that strips: setuid, setgid and capabilities go. */
-	MAFSD_SET_KILL_PRIV = 1 << 8,
-};
 
 int mafsd_getattr(struct mafsd *d, uint64_t nodeid, struct stat *ret,
 		  bool *ret_volatile);
@@ -111,8 +66,6 @@ int mafsd_setxattr(struct mafsd *d, const struct mafsd_caller *caller,
 		   const char *name, const void *value, size_t len, int flags);
 int mafsd_removexattr(struct mafsd *d, uint64_t nodeid, const char *name);
 
-#define MAFSD_POLICY_XATTR "user.mafs.policy"
-
 /* That one alone is set, or (without @value) removed; by the owner or root.
  * Blocks: for the pool only. */
 int mafsd_policy_setxattr(struct mafsd *d, const struct mafsd_caller *caller,
@@ -120,19 +73,6 @@ int mafsd_policy_setxattr(struct mafsd *d, const struct mafsd_caller *caller,
 			  int flags);
 
 /* ---- files ---- */
-
-/**
- * struct mafsd_open - one open of a regular file
- */
-struct mafsd_open {
-	struct mafsd_file *file;
-	int flags; /* of open(2) */
-	bool passthrough; /* M, D or X */
-	bool direct_io; /* C or X */
-	bool keep_cache; /* K */
-	int backing_id; /* with passthrough */
-	uint64_t error_seq; /* write-back errors before it are not its own */
-};
 
 int mafsd_open(struct mafsd *d, const struct mafsd_caller *caller,
 	       uint64_t nodeid, int flags, bool may_block,
@@ -192,7 +132,3 @@ int mafsd_run(struct mafsd *d, struct mafs_fault *fault);
  */
 int mafsd_stop(struct mafsd *d, struct mafs_fault *fault);
 void mafsd_free(struct mafsd *d);
-
-/* Runs @work(@argument) on the worker pool. Return: 0, -ENOMEM. */
-int mafsd_pool_submit(struct mafsd *d, void (*work)(void *argument),
-		      void *argument);

@@ -6,18 +6,19 @@
  */
 #pragma once
 
-#include <core/ops.h>
+#include <fs/fs.h>
 #include <fuse_lowlevel.h>
+#include <mafs/cleanup.h>
+#include <mafs/diag.h>
+#include <pthread.h>
 
-/* Names and attributes change through the mount alone. */
-#define MAFSD_CACHED_S 86400.0
 #define MAFSD_REQUEST_MAX (1024 * 1024)
 
 /**
  * struct mafsd_fuse - one session; the user data of libfuse
  */
 struct mafsd_fuse {
-	struct mafsd *d;
+	struct mafsd_fs *fs;
 	struct fuse_session *session;
 	bool io_uring; /* asked for */
 	uint32_t max_write;
@@ -53,7 +54,7 @@ void mafsd_ops_init(struct fuse_lowlevel_ops *ops);
 /* ---- reply.c: the sign of an error flips here, and nowhere else ---- */
 
 /* Counts the request and readies the thread. */
-struct mafsd *mafsd_request_begin(fuse_req_t req, enum mafsd_upcall upcall);
+struct mafsd_fs *mafsd_request_begin(fuse_req_t req, enum mafsd_upcall upcall);
 void mafsd_request_caller(fuse_req_t req, struct mafsd_caller *ret);
 
 /* @r: 0 or more: success without more to say; -errno. */
@@ -64,11 +65,11 @@ void mafsd_reply_written(fuse_req_t req, ssize_t n);
 void mafsd_reply_bytes(fuse_req_t req, const void *bytes, ssize_t n);
 /* @r: of the call that filled the entry. A reply that finds nobody gives the
  * lookup back. */
-void mafsd_reply_entry(fuse_req_t req, struct mafsd *d, int r,
+void mafsd_reply_entry(fuse_req_t req, struct mafsd_fs *fs, int r,
 		       const struct mafsd_entry *entry);
-void mafsd_reply_attr(fuse_req_t req, int r, const struct stat *st,
-		      bool is_volatile);
-void mafsd_entry_to_fuse(const struct mafsd_entry *entry,
+void mafsd_reply_attr(fuse_req_t req, struct mafsd_fs *fs, int r,
+		      const struct stat *st, bool is_volatile);
+void mafsd_entry_to_fuse(struct mafsd_fs *fs, const struct mafsd_entry *entry,
 			 struct fuse_entry_param *ret);
 /* Of this thread, MAFSD_REQUEST_MAX bytes long; NULL without memory. */
 char *mafsd_thread_buffer(void);
@@ -81,7 +82,7 @@ char *mafsd_thread_buffer(void);
  */
 struct mafsd_job {
 	struct mafsd_fuse *fuse;
-	struct mafsd *d;
+	struct mafsd_fs *fs;
 	fuse_req_t req;
 	struct mafsd_caller caller;
 	void *tail;

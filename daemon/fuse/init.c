@@ -54,7 +54,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	for (size_t i = 0; i < MAFS_ARRAY_SIZE(unwanted); i++)
 		fuse_unset_feature_flag(conn, unwanted[i]);
 	/* Without root INIT agrees to it, and then no file is let through. */
-	if (fuse->d->root)
+	if (fuse->fs->passthrough)
 		(void)fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
 	/* N on a stacked file system is never passed through, and others may
 	 * stack on the mount. */
@@ -68,7 +68,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/* Nothing here can be interrupted halfway. */
 	conn->no_interrupt = 1;
 	if (fuse->io_uring)
-		fuse->d->io_uring =
+		fuse->fs->io_uring =
 			fuse_set_feature_flag(conn, FUSE_CAP_OVER_IO_URING);
 	else
 		fuse_unset_feature_flag(conn, FUSE_CAP_OVER_IO_URING);

@@ -13,7 +13,7 @@ void mafsd_job_begin(struct mafsd_job *job, fuse_req_t req,
 {
 	*job = (struct mafsd_job){
 		.fuse = fuse_req_userdata(req),
-		.d = mafsd_request_begin(req, upcall),
+		.fs = mafsd_request_begin(req, upcall),
 		.req = req,
 	};
 	mafsd_request_caller(req, &job->caller);
@@ -65,7 +65,7 @@ void mafsd_job_defer(const struct mafsd_job *job, size_t size,
 		run_job(copy);
 		return;
 	}
-	r = mafsd_pool_submit(job->d, run_job, copy);
+	r = mafsd_pool_submit(job->fs->pool, run_job, copy);
 	if (r < 0) {
 		mafsd_reply(job->req, r);
 		free(copy);

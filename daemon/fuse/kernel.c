@@ -85,6 +85,6 @@ void mafsd_kernel_connect(struct mafsd_fuse *fuse)
 	mafs_guard(&fuse->connect_lock);
 	if (fuse->connected)
 		return;
-	mafsd_connect(fuse->d, &kernel_ops, fuse);
+	fuse->fs->ops->connect(fuse->fs, &kernel_ops, fuse);
 	atomic_store_explicit(&fuse->connected, true, memory_order_release);
 }

@@ -176,7 +176,7 @@ static int begin_serving(struct daemon *self, struct mafs_fault *fault)
 	if (r == 0)
 		r = start_control(self, fault);
 	if (r == 0)
-		r = mafsd_session_mount(self->d, &self->line, &self->fuse,
+		r = mafsd_session_mount(&self->d->fs, &self->line, &self->fuse,
 					fault);
 	if (r < 0)
 		return r;

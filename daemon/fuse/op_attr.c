@@ -8,13 +8,13 @@
 static void op_getattr(fuse_req_t req, fuse_ino_t nodeid,
 		       struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_getattr);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_getattr);
 	bool is_volatile = false;
 	struct stat st;
 	int r;
 
-	r = mafsd_getattr(d, nodeid, &st, &is_volatile);
-	mafsd_reply_attr(req, r, &st, is_volatile);
+	r = fs->ops->getattr(fs, nodeid, &st, &is_volatile);
+	mafsd_reply_attr(req, fs, r, &st, is_volatile);
 }
 
 /* ---- setattr ---- */
@@ -64,11 +64,12 @@ static int try_setattr(struct setattr_job *setattr, bool may_block)
 	struct stat st;
 	int r;
 
-	r = mafsd_setattr(job->d, &job->caller, setattr->nodeid, &setattr->attr,
-			  setattr->set, may_block, &st, &is_volatile);
+	r = job->fs->ops->setattr(job->fs, &job->caller, setattr->nodeid,
+				  &setattr->attr, setattr->set, may_block, &st,
+				  &is_volatile);
 	if (r == MAFSD_WOULD_BLOCK && !may_block)
 		return r;
-	mafsd_reply_attr(job->req, r, &st, is_volatile);
+	mafsd_reply_attr(job->req, job->fs, r, &st, is_volatile);
 	return 0;
 }
 
@@ -97,11 +98,11 @@ static void op_setattr(fuse_req_t req, fuse_ino_t nodeid, struct stat *attr,
 
 static void op_statfs(fuse_req_t req, fuse_ino_t nodeid)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_statfs);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_statfs);
 	struct statvfs st;
 	int r;
 
-	r = mafsd_statfs(d, &st);
+	r = fs->ops->statfs(fs, &st);
 	if (r < 0)
 		mafsd_reply(req, r);
 	else

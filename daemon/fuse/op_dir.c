@@ -16,25 +16,26 @@ static struct mafsd_dir *dir_of(const struct fuse_file_info *fi)
 static void op_opendir(fuse_req_t req, fuse_ino_t nodeid,
 		       struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_opendir);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_opendir);
 	struct mafsd_dir *dir;
 	int r;
 
-	r = mafsd_opendir(d, nodeid, &dir);
+	r = fs->ops->opendir(fs, nodeid, &dir);
 	if (r < 0) {
 		mafsd_reply(req, r);
 		return;
 	}
 	fi->fh = (uintptr_t)dir;
 	if (fuse_reply_open(req, fi) < 0)
-		mafsd_closedir(dir);
+		fs->ops->closedir(fs, dir);
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t nodeid,
 			  struct fuse_file_info *fi)
 {
-	(void)mafsd_request_begin(req, MAFSD_UPCALL_releasedir);
-	mafsd_closedir(dir_of(fi));
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_releasedir);
+
+	fs->ops->closedir(fs, dir_of(fi));
 	mafsd_reply(req, 0);
 }
 
@@ -51,8 +52,8 @@ static void run_fsyncdir(struct mafsd_job *job)
 	struct fsyncdir_job *sync =
 		mafs_container_of(job, struct fsyncdir_job, job);
 
-	mafsd_reply(job->req,
-		    mafsd_fsyncdir(job->d, sync->dir, sync->data_only));
+	mafsd_reply(job->req, job->fs->ops->fsyncdir(job->fs, sync->dir,
+						     sync->data_only));
 }
 
 static void op_fsyncdir(fuse_req_t req, fuse_ino_t nodeid, int data_only,
@@ -74,7 +75,7 @@ static void op_fsyncdir(fuse_req_t req, fuse_ino_t nodeid, int data_only,
  */
 struct listing {
 	fuse_req_t req;
-	struct mafsd *d;
+	struct mafsd_fs *fs;
 	uint64_t nodeid;
 	char *buffer;
 	size_t size, len;
@@ -109,8 +110,9 @@ static void fill_plus(struct listing *listing, const char *name,
 
 	*ret = (struct fuse_entry_param){ .attr = *st };
 	if (!is_dot(name) &&
-	    mafsd_lookup(listing->d, listing->nodeid, name, &entry) >= 0)
-		mafsd_entry_to_fuse(&entry, ret);
+	    listing->fs->ops->lookup(listing->fs, listing->nodeid, name,
+				     &entry) >= 0)
+		mafsd_entry_to_fuse(listing->fs, &entry, ret);
 }
 
 static bool add_plus(struct listing *listing, const char *name,
@@ -128,21 +130,21 @@ static bool add_plus(struct listing *listing, const char *name,
 				     &param, next);
 	if (len > room) {
 		if (param.ino)
-			mafsd_forget(listing->d, param.ino, 1);
+			listing->fs->ops->forget(listing->fs, param.ino, 1);
 		return false;
 	}
 	listing->len += len;
 	return true;
 }
 
-static void list(fuse_req_t req, struct mafsd *d, uint64_t nodeid, size_t size,
-		 off_t offset, struct mafsd_dir *dir,
+static void list(fuse_req_t req, struct mafsd_fs *fs, uint64_t nodeid,
+		 size_t size, off_t offset, struct mafsd_dir *dir,
 		 bool (*add)(struct listing *listing, const char *name,
 			     const struct stat *st, off_t next))
 {
 	struct listing listing = {
 		.req = req,
-		.d = d,
+		.fs = fs,
 		.nodeid = nodeid,
 		.buffer = mafsd_thread_buffer(),
 		.size = size < MAFSD_REQUEST_MAX ? size : MAFSD_REQUEST_MAX,
@@ -155,7 +157,7 @@ static void list(fuse_req_t req, struct mafsd *d, uint64_t nodeid, size_t size,
 		mafsd_reply(req, -ENOMEM);
 		return;
 	}
-	while ((r = mafsd_readdir(dir, offset, &name, &st, &offset)) > 0)
+	while ((r = fs->ops->readdir(fs, dir, offset, &name, &st, &offset)) > 0)
 		if (!add(&listing, name, &st, offset))
 			break;
 	/* An error after some entries comes again with the next request. */
@@ -168,17 +170,18 @@ static void list(fuse_req_t req, struct mafsd *d, uint64_t nodeid, size_t size,
 static void op_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size,
 		       off_t offset, struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_readdir);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_readdir);
 
-	list(req, d, nodeid, size, offset, dir_of(fi), add_plain);
+	list(req, fs, nodeid, size, offset, dir_of(fi), add_plain);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t nodeid, size_t size,
 			   off_t offset, struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_readdirplus);
+	struct mafsd_fs *fs =
+		mafsd_request_begin(req, MAFSD_UPCALL_readdirplus);
 
-	list(req, d, nodeid, size, offset, dir_of(fi), add_plus);
+	list(req, fs, nodeid, size, offset, dir_of(fi), add_plus);
 }
 
 void mafsd_ops_dir(struct fuse_lowlevel_ops *ops)

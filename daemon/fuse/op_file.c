@@ -33,15 +33,15 @@ static char *read_buffer(fuse_req_t req, size_t size)
 static void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size,
 		    off_t offset, struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_read);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_read);
 	char *bytes = read_buffer(req, size);
 
 	if (!bytes)
 		mafsd_reply(req, -ENOMEM);
 	else
 		mafsd_reply_bytes(req, bytes,
-				  mafsd_read(d, open_of(fi), bytes, size,
-					     (uint64_t)offset));
+				  fs->ops->read(fs, open_of(fi), bytes, size,
+						(uint64_t)offset));
 }
 
 /* ---- write ---- */
@@ -62,9 +62,9 @@ static int try_write(struct write_job *write, bool may_block)
 	struct mafsd_job *job = &write->job;
 	ssize_t n;
 
-	n = mafsd_write(job->d, &job->caller, write->open, write->bytes,
-			write->len, write->offset, write->flags,
-			write->from_cache, may_block);
+	n = job->fs->ops->write(job->fs, &job->caller, write->open,
+				write->bytes, write->len, write->offset,
+				write->flags, write->from_cache, may_block);
 	if (n == MAFSD_WOULD_BLOCK && !may_block)
 		return MAFSD_WOULD_BLOCK;
 	mafsd_reply_written(job->req, n);
@@ -112,8 +112,9 @@ static int try_fallocate(struct fallocate_job *request, bool may_block)
 	struct mafsd_job *job = &request->job;
 	int r;
 
-	r = mafsd_fallocate(job->d, &job->caller, request->open, request->mode,
-			    request->offset, request->len, may_block);
+	r = job->fs->ops->fallocate(job->fs, &job->caller, request->open,
+				    request->mode, request->offset,
+				    request->len, may_block);
 	if (r == MAFSD_WOULD_BLOCK && !may_block)
 		return r;
 	mafsd_reply(job->req, r);
@@ -154,7 +155,8 @@ static void run_fsync(struct mafsd_job *job)
 {
 	struct fsync_job *sync = mafs_container_of(job, struct fsync_job, job);
 
-	mafsd_reply(job->req, mafsd_fsync(job->d, sync->open, sync->data_only));
+	mafsd_reply(job->req,
+		    job->fs->ops->fsync(job->fs, sync->open, sync->data_only));
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t nodeid, int data_only,
@@ -182,10 +184,10 @@ static void run_copy(struct mafsd_job *job)
 {
 	struct copy_job *copy = mafs_container_of(job, struct copy_job, job);
 
-	mafsd_reply_written(
-		job->req, mafsd_copy_file_range(job->d, &job->caller, copy->in,
-						copy->offset_in, copy->out,
-						copy->offset_out, copy->len));
+	mafsd_reply_written(job->req, job->fs->ops->copy_file_range(
+					      job->fs, &job->caller, copy->in,
+					      copy->offset_in, copy->out,
+					      copy->offset_out, copy->len));
 }
 
 static void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in,
@@ -209,8 +211,8 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in,
 static void op_lseek(fuse_req_t req, fuse_ino_t nodeid, off_t offset,
 		     int whence, struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_lseek);
-	off_t found = mafsd_lseek(d, open_of(fi), offset, whence);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_lseek);
+	off_t found = fs->ops->lseek(fs, open_of(fi), offset, whence);
 
 	if (found < 0)
 		mafsd_reply(req, (int)found);

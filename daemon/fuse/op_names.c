@@ -11,46 +11,46 @@
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	static const struct fuse_entry_param negative = {
-		.entry_timeout = MAFSD_CACHED_S,
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_lookup);
+	const struct fuse_entry_param negative = {
+		.entry_timeout = fs->cached_s,
 	};
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_lookup);
 	struct mafsd_entry entry;
 	int r;
 
-	r = mafsd_lookup(d, parent, name, &entry);
+	r = fs->ops->lookup(fs, parent, name, &entry);
 	/* The kernel remembers that there is no such name. */
 	if (r == -ENOENT)
 		(void)fuse_reply_entry(req, &negative);
 	else
-		mafsd_reply_entry(req, d, r, &entry);
+		mafsd_reply_entry(req, fs, r, &entry);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t nodeid, uint64_t n)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_forget);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_forget);
 
-	mafsd_forget(d, nodeid, n);
+	fs->ops->forget(fs, nodeid, n);
 	fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t count,
 			    struct fuse_forget_data *forgets)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_forget);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_forget);
 
 	for (size_t i = 0; i < count; i++)
-		mafsd_forget(d, forgets[i].ino, forgets[i].nlookup);
+		fs->ops->forget(fs, forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t nodeid)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_readlink);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_readlink);
 	char target[PATH_MAX + 1] = "";
 	int r;
 
-	r = mafsd_readlink(d, nodeid, target, sizeof(target));
+	r = fs->ops->readlink(fs, nodeid, target, sizeof(target));
 	if (r < 0)
 		mafsd_reply(req, r);
 	else
@@ -60,68 +60,68 @@ static void op_readlink(fuse_req_t req, fuse_ino_t nodeid)
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name,
 		     mode_t mode, dev_t rdev)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_mknod);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_mknod);
 	struct mafsd_caller caller;
 	struct mafsd_entry entry;
 	int r;
 
 	mafsd_request_caller(req, &caller);
-	r = mafsd_mknod(d, &caller, parent, name, mode, rdev, &entry);
-	mafsd_reply_entry(req, d, r, &entry);
+	r = fs->ops->mknod(fs, &caller, parent, name, mode, rdev, &entry);
+	mafsd_reply_entry(req, fs, r, &entry);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 		     mode_t mode)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_mkdir);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_mkdir);
 	struct mafsd_caller caller;
 	struct mafsd_entry entry;
 	int r;
 
 	mafsd_request_caller(req, &caller);
-	r = mafsd_mkdir(d, &caller, parent, name, mode, &entry);
-	mafsd_reply_entry(req, d, r, &entry);
+	r = fs->ops->mkdir(fs, &caller, parent, name, mode, &entry);
+	mafsd_reply_entry(req, fs, r, &entry);
 }
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 		       const char *name)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_symlink);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_symlink);
 	struct mafsd_caller caller;
 	struct mafsd_entry entry;
 	int r;
 
 	mafsd_request_caller(req, &caller);
-	r = mafsd_symlink(d, &caller, target, parent, name, &entry);
-	mafsd_reply_entry(req, d, r, &entry);
+	r = fs->ops->symlink(fs, &caller, target, parent, name, &entry);
+	mafsd_reply_entry(req, fs, r, &entry);
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t parent,
 		    const char *name)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_link);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_link);
 	struct mafsd_entry entry;
 	int r;
 
-	r = mafsd_link(d, nodeid, parent, name, &entry);
-	mafsd_reply_entry(req, d, r, &entry);
+	r = fs->ops->link(fs, nodeid, parent, name, &entry);
+	mafsd_reply_entry(req, fs, r, &entry);
 }
 
 /* The last name of an open file may go, and a backing id keeps the file then:
  * what can pass through must be known. */
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_unlink);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_unlink);
 
 	mafsd_kernel_connect(fuse_req_userdata(req));
-	mafsd_reply(req, mafsd_unlink(d, parent, name));
+	mafsd_reply(req, fs->ops->unlink(fs, parent, name));
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_rmdir);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_rmdir);
 
-	mafsd_reply(req, mafsd_rmdir(d, parent, name));
+	mafsd_reply(req, fs->ops->rmdir(fs, parent, name));
 }
 
 /* ---- rename ---- */
@@ -140,8 +140,9 @@ static int try_rename(struct rename_job *rename, bool may_block)
 	const char *name = job->tail;
 	int r;
 
-	r = mafsd_try_rename(job->d, rename->parent, name, rename->new_parent,
-			     name + strlen(name) + 1, rename->flags, may_block);
+	r = job->fs->ops->rename(job->fs, rename->parent, name,
+				 rename->new_parent, name + strlen(name) + 1,
+				 rename->flags, may_block);
 	if (r == MAFSD_WOULD_BLOCK && !may_block)
 		return r;
 	mafsd_reply(job->req, r);

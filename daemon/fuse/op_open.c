@@ -39,8 +39,8 @@ static int try_open(struct open_job *request, bool may_block)
 	struct mafsd_open *open;
 	int r;
 
-	r = mafsd_open(job->d, &job->caller, request->nodeid, request->fi.flags,
-		       may_block, &open);
+	r = job->fs->ops->open(job->fs, &job->caller, request->nodeid,
+			       request->fi.flags, may_block, &open);
 	if (r == MAFSD_WOULD_BLOCK && !may_block)
 		return r;
 	if (r < 0) {
@@ -49,7 +49,7 @@ static int try_open(struct open_job *request, bool may_block)
 	}
 	open_to_fuse(open, &request->fi);
 	if (fuse_reply_open(job->req, &request->fi) < 0)
-		mafsd_release(job->d, open);
+		job->fs->ops->release(job->fs, open);
 	return 0;
 }
 
@@ -72,7 +72,7 @@ static void op_open(fuse_req_t req, fuse_ino_t nodeid,
 
 /* ---- create ---- */
 
-static void reply_create(fuse_req_t req, struct mafsd *d, int r,
+static void reply_create(fuse_req_t req, struct mafsd_fs *fs, int r,
 			 const struct mafsd_entry *entry,
 			 struct mafsd_open *open, struct fuse_file_info *fi)
 {
@@ -82,18 +82,18 @@ static void reply_create(fuse_req_t req, struct mafsd *d, int r,
 		mafsd_reply(req, r);
 		return;
 	}
-	mafsd_entry_to_fuse(entry, &param);
+	mafsd_entry_to_fuse(fs, entry, &param);
 	open_to_fuse(open, fi);
 	if (fuse_reply_create(req, &param, fi) < 0) {
-		mafsd_release(d, open);
-		mafsd_forget(d, entry->nodeid, 1);
+		fs->ops->release(fs, open);
+		fs->ops->forget(fs, entry->nodeid, 1);
 	}
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_create);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_create);
 	struct mafsd_open *open = NULL;
 	struct mafsd_caller caller;
 	struct mafsd_entry entry;
@@ -101,15 +101,15 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 	mafsd_kernel_connect(fuse_req_userdata(req));
 	mafsd_request_caller(req, &caller);
-	r = mafsd_create(d, &caller, parent, name, mode, fi->flags, &entry,
-			 &open);
-	reply_create(req, d, r, &entry, open, fi);
+	r = fs->ops->create(fs, &caller, parent, name, mode, fi->flags, &entry,
+			    &open);
+	reply_create(req, fs, r, &entry, open, fi);
 }
 
 static void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 		       struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_tmpfile);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_tmpfile);
 	struct mafsd_open *open = NULL;
 	struct mafsd_caller caller;
 	struct mafsd_entry entry;
@@ -117,8 +117,9 @@ static void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 
 	mafsd_kernel_connect(fuse_req_userdata(req));
 	mafsd_request_caller(req, &caller);
-	r = mafsd_tmpfile(d, &caller, parent, mode, fi->flags, &entry, &open);
-	reply_create(req, d, r, &entry, open, fi);
+	r = fs->ops->tmpfile(fs, &caller, parent, mode, fi->flags, &entry,
+			     &open);
+	reply_create(req, fs, r, &entry, open, fi);
 }
 
 /* ---- close ---- */
@@ -126,17 +127,17 @@ static void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 static void op_flush(fuse_req_t req, fuse_ino_t nodeid,
 		     struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_flush);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_flush);
 
-	mafsd_reply(req, mafsd_flush(d, open_of(fi)));
+	mafsd_reply(req, fs->ops->flush(fs, open_of(fi)));
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t nodeid,
 		       struct fuse_file_info *fi)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_release);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_release);
 
-	mafsd_release(d, open_of(fi));
+	fs->ops->release(fs, open_of(fi));
 	mafsd_reply(req, 0);
 }
 

@@ -23,19 +23,20 @@ static void reply_value(fuse_req_t req, const char *bytes, ssize_t n,
 static void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name,
 			size_t size)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_getxattr);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_getxattr);
 	char *value = mafsd_thread_buffer();
 
 	if (!value || size > XATTR_SIZE_MAX)
 		mafsd_reply(req, -ENOMEM);
 	else
 		reply_value(req, value,
-			    mafsd_getxattr(d, nodeid, name, value, size), size);
+			    fs->ops->getxattr(fs, nodeid, name, value, size),
+			    size);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t nodeid, size_t size)
 {
-	struct mafsd *d = mafsd_request_begin(req, MAFSD_UPCALL_listxattr);
+	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_listxattr);
 	char *list = mafsd_thread_buffer();
 	struct mafsd_caller caller;
 
@@ -44,7 +45,7 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t nodeid, size_t size)
 		mafsd_reply(req, -ENOMEM);
 	else
 		reply_value(req, list,
-			    mafsd_listxattr(d, &caller, nodeid, list, size),
+			    fs->ops->listxattr(fs, &caller, nodeid, list, size),
 			    size);
 }
 
@@ -82,8 +83,8 @@ static void run_policy(struct mafsd_job *job)
 	struct policy_job *policy =
 		mafs_container_of(job, struct policy_job, job);
 
-	mafsd_reply(job->req, mafsd_policy_setxattr(
-				      job->d, &job->caller, policy->nodeid,
+	mafsd_reply(job->req, job->fs->ops->set_policy(
+				      job->fs, &job->caller, policy->nodeid,
 				      job->tail, policy->len, policy->flags));
 }
 
@@ -110,32 +111,32 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name,
 	_cleanup_free_ gid_t *groups = NULL;
 	struct mafsd_caller caller;
 	size_t n_groups = 0;
-	struct mafsd *d;
+	struct mafsd_fs *fs;
 
 	if (!strcmp(name, MAFSD_POLICY_XATTR)) {
 		set_policy(req, MAFSD_UPCALL_setxattr, nodeid, value, size,
 			   flags);
 		return;
 	}
-	d = mafsd_request_begin(req, MAFSD_UPCALL_setxattr);
+	fs = mafsd_request_begin(req, MAFSD_UPCALL_setxattr);
 	mafsd_request_caller(req, &caller);
 	/* Reading them takes a while, and only an access ACL needs them. */
 	if (caller.uid != 0 && !strcmp(name, ACL_ACCESS))
 		n_groups = groups_of(req, &groups);
-	mafsd_reply(req, mafsd_setxattr(d, &caller, groups, n_groups, nodeid,
-					name, value, size, flags));
+	mafsd_reply(req, fs->ops->setxattr(fs, &caller, groups, n_groups,
+					   nodeid, name, value, size, flags));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t nodeid, const char *name)
 {
-	struct mafsd *d;
+	struct mafsd_fs *fs;
 
 	if (!strcmp(name, MAFSD_POLICY_XATTR)) {
 		set_policy(req, MAFSD_UPCALL_removexattr, nodeid, NULL, 0, 0);
 		return;
 	}
-	d = mafsd_request_begin(req, MAFSD_UPCALL_removexattr);
-	mafsd_reply(req, mafsd_removexattr(d, nodeid, name));
+	fs = mafsd_request_begin(req, MAFSD_UPCALL_removexattr);
+	mafsd_reply(req, fs->ops->removexattr(fs, nodeid, name));
 }
 
 void mafsd_ops_xattr(struct fuse_lowlevel_ops *ops)

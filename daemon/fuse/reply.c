@@ -7,18 +7,18 @@
  */
 #include "adapter.h"
 
-struct mafsd *mafsd_request_begin(fuse_req_t req, enum mafsd_upcall upcall)
+struct mafsd_fs *mafsd_request_begin(fuse_req_t req, enum mafsd_upcall upcall)
 {
 	struct mafsd_fuse *fuse = fuse_req_userdata(req);
 
-	atomic_fetch_add_explicit(&fuse->d->upcalls[upcall], 1,
+	atomic_fetch_add_explicit(&fuse->fs->upcalls[upcall], 1,
 				  memory_order_relaxed);
 	mafsd_thread_enter();
 	/* At the end libfuse cancels the threads of io_uring, which would leave
 	 * the locks of a handler behind; they end by themselves. */
 	if (fuse->io_uring)
 		(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	return fuse->d;
+	return fuse->fs;
 }
 
 void mafsd_request_caller(fuse_req_t req, struct mafsd_caller *ret)
@@ -54,19 +54,19 @@ void mafsd_reply_bytes(fuse_req_t req, const void *bytes, ssize_t n)
 		(void)fuse_reply_buf(req, bytes, (size_t)n);
 }
 
-void mafsd_entry_to_fuse(const struct mafsd_entry *entry,
+void mafsd_entry_to_fuse(struct mafsd_fs *fs, const struct mafsd_entry *entry,
 			 struct fuse_entry_param *ret)
 {
 	*ret = (struct fuse_entry_param){
 		.ino = entry->nodeid,
 		.generation = entry->generation,
 		.attr = entry->st,
-		.attr_timeout = entry->attr_volatile ? 0 : MAFSD_CACHED_S,
-		.entry_timeout = MAFSD_CACHED_S,
+		.attr_timeout = entry->attr_volatile ? 0 : fs->cached_s,
+		.entry_timeout = fs->cached_s,
 	};
 }
 
-void mafsd_reply_entry(fuse_req_t req, struct mafsd *d, int r,
+void mafsd_reply_entry(fuse_req_t req, struct mafsd_fs *fs, int r,
 		       const struct mafsd_entry *entry)
 {
 	struct fuse_entry_param param;
@@ -75,19 +75,18 @@ void mafsd_reply_entry(fuse_req_t req, struct mafsd *d, int r,
 		mafsd_reply(req, r);
 		return;
 	}
-	mafsd_entry_to_fuse(entry, &param);
+	mafsd_entry_to_fuse(fs, entry, &param);
 	if (fuse_reply_entry(req, &param) < 0)
-		mafsd_forget(d, entry->nodeid, 1);
+		fs->ops->forget(fs, entry->nodeid, 1);
 }
 
-void mafsd_reply_attr(fuse_req_t req, int r, const struct stat *st,
-		      bool is_volatile)
+void mafsd_reply_attr(fuse_req_t req, struct mafsd_fs *fs, int r,
+		      const struct stat *st, bool is_volatile)
 {
 	if (r < 0)
 		mafsd_reply(req, r);
 	else
-		(void)fuse_reply_attr(req, st,
-				      is_volatile ? 0 : MAFSD_CACHED_S);
+		(void)fuse_reply_attr(req, st, is_volatile ? 0 : fs->cached_s);
 }
 
 /* ---- a buffer for each thread ---- */

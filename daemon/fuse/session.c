@@ -171,13 +171,13 @@ static void fill_ops(struct fuse_lowlevel_ops *ops)
 	mafsd_ops_file(ops);
 }
 
-static struct mafsd_fuse *new_fuse(struct mafsd *d)
+static struct mafsd_fuse *new_fuse(struct mafsd_fs *fs)
 {
 	struct mafsd_fuse *fuse = calloc(1, sizeof(*fuse));
 
 	if (!fuse)
 		return NULL;
-	fuse->d = d;
+	fuse->fs = fs;
 	fuse->kernel_fd = -1;
 	fuse->max_write = MAFSD_REQUEST_MAX;
 	pthread_rwlock_init(&fuse->kernel_lock, NULL);
@@ -224,10 +224,11 @@ static int open_session(struct mafsd_fuse *fuse,
 	return r;
 }
 
-int mafsd_session_mount(struct mafsd *d, const struct mafsd_command_line *line,
+int mafsd_session_mount(struct mafsd_fs *fs,
+			const struct mafsd_command_line *line,
 			struct mafsd_fuse **ret, struct mafs_fault *fault)
 {
-	struct mafsd_fuse *fuse = new_fuse(d);
+	struct mafsd_fuse *fuse = new_fuse(fs);
 	int r;
 
 	if (!fuse)

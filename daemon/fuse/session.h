@@ -4,7 +4,7 @@
 
 #include "options.h"
 
-struct mafsd;
+struct mafsd_fs;
 struct mafsd_fuse;
 
 /* Before any thread: the signals that end the daemon are kept for
@@ -12,12 +12,13 @@ struct mafsd_fuse;
 void mafsd_signals_begin(void);
 
 /**
- * mafsd_session_mount() - make a session for @d and mount it
+ * mafsd_session_mount() - make a session for @fs and mount it
  * @line: borrowed for the call
  *
  * Return: 0; -errno, the fault saying what libfuse said.
  */
-int mafsd_session_mount(struct mafsd *d, const struct mafsd_command_line *line,
+int mafsd_session_mount(struct mafsd_fs *fs,
+			const struct mafsd_command_line *line,
 			struct mafsd_fuse **ret, struct mafs_fault *fault);
 /* Serves until it is unmounted or a signal comes. Blocks.
  * Return: 0, or -errno of the connection. */

@@ -17,7 +17,8 @@ EXTENT = PLATFORM + ["lib/extent"]
 LOG = EXTENT + ["lib/log"]
 LOGPLAY = LOG + ["lib/names", "lib/shadow", "lib/memory", "lib/tier",
                  "lib/policy", "lib/volume", "logplay"]
-CORE = LOGPLAY + ["daemon/core"]
+FS = PLATFORM + ["daemon/fs"]
+CORE = LOGPLAY + ["daemon/fs", "daemon/core"]
 
 # Layer: what it may include; of two layers, the lower stands first.
 LAYERS = {
@@ -32,6 +33,7 @@ LAYERS = {
     "lib/tier": LOG + ["lib/tier"],
     "lib/volume": LOG + ["lib/memory", "lib/volume"],
     "logplay": LOGPLAY,
+    "daemon/fs": FS,
     "daemon/core": CORE,
     "daemon/control": CORE + ["daemon/control"],
     "daemon/fuse": CORE + ["daemon/control", "daemon/fuse"],

@@ -4,7 +4,11 @@
  * asked for. Threads are started when work waits and none is idle, and stay.
  * The list has no bound: each item is a request that somebody waits for.
  */
-#include "intern.h"
+#include "fs.h"
+
+#include <mafs/cleanup.h>
+#include <mafs/platform.h>
+#include <pthread.h>
 
 #define N_THREADS_MAX 16
 
@@ -23,6 +27,17 @@ struct mafsd_pool {
 	bool stopping;
 	pthread_t threads[N_THREADS_MAX];
 };
+
+void mafsd_thread_enter(void)
+{
+	static _Thread_local bool entered;
+
+	if (entered)
+		return;
+	entered = true;
+	/* It fails where it is forbidden; then the umask is shared. */
+	mafs_thread_init();
+}
 
 /* Waits for work. Return: NULL when there will be none. Under lock. */
 static struct work *next_work(struct mafsd_pool *pool)
@@ -72,7 +87,7 @@ static int start_worker(struct mafsd_pool *pool)
 	return -r;
 }
 
-int mafsd_pool_start(struct mafsd *d)
+int mafsd_pool_start(struct mafsd_pool **ret)
 {
 	struct mafsd_pool *pool = calloc(1, sizeof(*pool));
 
@@ -81,16 +96,12 @@ int mafsd_pool_start(struct mafsd *d)
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);
 	pool->last = &pool->first;
-	d->pool = pool;
+	*ret = pool;
 	return 0;
 }
 
-/* Does all that was submitted, also by that work itself. NULL is fine. Nobody
- * else submits any more. */
-void mafsd_pool_stop(struct mafsd *d)
+void mafsd_pool_stop(struct mafsd_pool *pool)
 {
-	struct mafsd_pool *pool = d->pool;
-
 	if (!pool)
 		return;
 	pthread_mutex_lock(&pool->lock);
@@ -103,17 +114,15 @@ void mafsd_pool_stop(struct mafsd *d)
 		pthread_mutex_lock(&pool->lock);
 	}
 	pthread_mutex_unlock(&pool->lock);
-	d->pool = NULL;
 	pthread_cond_destroy(&pool->wake);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }
 
-int mafsd_pool_submit(struct mafsd *d, void (*run)(void *argument),
+int mafsd_pool_submit(struct mafsd_pool *pool, void (*run)(void *argument),
 		      void *argument)
 {
 	_cleanup_free_ struct work *work = calloc(1, sizeof(*work));
-	struct mafsd_pool *pool = d->pool;
 
 	if (!work || !pool)
 		return -ENOMEM;
