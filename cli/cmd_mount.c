@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <mafs/cleanup.h>
 #include <mafs/diag.h>
+#include <mafs/settings.h>
 #include <string.h>
 
 /* Return: 0, -EINVAL (usage), -ENOMEM; the fault set. */
@@ -150,14 +151,10 @@ const struct mafs_command mafs_command_mount = {
 		"      allow_other, allow_root   let others in (root's mounts "
 		"do)\n"
 		"      memory=SPEC               as --memory\n"
-		"      writeback_after=SECONDS   write back so long after the "
-		"last close (5)\n"
 		"      pressure=FILE             where the kernel tells how "
 		"short memory is\n"
-		"      policy=lru|s3fifo         which clean files leave "
-		"memory (s3fifo)\n"
-		"      promote=off|SECONDS       a file read twice within "
-		"this comes to memory (60)\n"
+		"    and settings of the volume, for this mount (mafs set "
+		"keeps them):\n" MAFS_SETTINGS_HELP
 		"  -r, --read-only      as -o ro\n"
 		"  -f, --foreground     stay, and say what happens\n"
 		"      --no-systemd     not as the unit mafs@DIR.service, also "

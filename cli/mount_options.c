@@ -8,8 +8,7 @@
 
 #include <errno.h>
 #include <mafs/cleanup.h>
-#include <mafs/policy.h>
-#include <math.h>
+#include <mafs/settings.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,8 +31,9 @@ static const char *const silent[] = {
 static const char known[] =
 	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
 	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
-	"io_uring, no_io_uring, memory=SPEC, writeback_after=SECONDS, "
-	"pressure=FILE, policy=lru|s3fifo, promote=off|SECONDS";
+#define X(name, type, min, max, value, when, form, help) ", " #name "=" form
+	"io_uring, no_io_uring, memory=SPEC, pressure=FILE" MAFS_SETTINGS(X);
+#undef X
 
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {
@@ -56,19 +56,6 @@ static int append(char **list, const char *text)
 	return 0;
 }
 
-static int check_seconds(const char *word, const char *text,
-			 struct mafs_fault *fault)
-{
-	char *end;
-	double seconds = strtod(text, &end);
-
-	if (end == text || *end || !isfinite(seconds) || seconds < 0 ||
-	    seconds > 86400)
-		return mafs_fault_set(fault, -EINVAL,
-				      "%s: give seconds, 0 to 86400", word);
-	return 0;
-}
-
 /* The value of "name=value", or NULL. */
 static const char *value_of(const char *word, const char *name)
 {
@@ -81,6 +68,7 @@ static const char *value_of(const char *word, const char *name)
 static int take_word(struct mafs_mount_request *request, const char *word,
 		     struct mafs_fault *fault)
 {
+	struct mafs_settings settings = { 0 }; /* only looked at */
 	const char *value;
 	int r;
 
@@ -105,17 +93,6 @@ static int take_word(struct mafs_mount_request *request, const char *word,
 	if (request->memory &&
 	    (value_of(word, "mpol") || value_of(word, "huge")))
 		return append(&request->memory, word);
-	value = value_of(word, "writeback_after");
-	if (value) {
-		r = check_seconds(word, value, fault);
-		return r < 0 ? r : append(&request->options, word);
-	}
-	value = value_of(word, "promote");
-	if (value) {
-		r = strcmp(value, "off") ? check_seconds(word, value, fault) :
-					   0;
-		return r < 0 ? r : append(&request->options, word);
-	}
 	value = value_of(word, "pressure");
 	if (value && *value != '/')
 		return mafs_fault_set(fault, -EINVAL,
@@ -123,12 +100,9 @@ static int take_word(struct mafs_mount_request *request, const char *word,
 				      value);
 	if (value)
 		return append(&request->options, word);
-	value = value_of(word, "policy");
-	if (value && !mafs_policy_find(value))
-		return mafs_fault_set(fault, -EINVAL,
-				      "policy=%s: give lru or s3fifo", value);
-	if (value)
-		return append(&request->options, word);
+	r = mafs_settings_take(&settings, word, fault);
+	if (r != 0)
+		return r < 0 ? r : append(&request->options, word);
 	return mafs_fault_set(fault, -EINVAL, "unknown option %s; known are %s",
 			      word, known);
 }

@@ -81,7 +81,7 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.source = d->volume->source,
 		.mountpoint = d->options.mountpoint,
 		.memory_kind = d->memory ? d->memory->ops->kind : "none",
-		.policy = d->options.policy->name,
+		.policy = d->policy_ops->name,
 		.memory_size_bytes = d->memory_size_bytes,
 		.memory_used_bytes = usage.used_bytes,
 		.n_hot = d->n_hot,
@@ -160,8 +160,8 @@ static void describe_trouble(struct mafsd *d, struct mafsd_inode *inode,
 	ret->n_attempts = file->wb_attempts;
 	ret->dirty_bytes = mafs_ranges_total(&file->dirty);
 	ret->age_ms = (uint64_t)(now_ms - file->wb_first_failure_ms);
-	if (file->due_ms > now_ms)
-		ret->next_try_ms = (uint64_t)(file->due_ms - now_ms);
+	if (mafsd_due_ms(file) > now_ms)
+		ret->next_try_ms = (uint64_t)(mafsd_due_ms(file) - now_ms);
 }
 
 /* A file in trouble waits in the dirty queue for its next attempt. */

@@ -151,6 +151,24 @@ int mafsd_pin(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
 int mafsd_unpin(struct mafsd *d, const char *path, uint64_t *ret_n_unpinned,
 		struct mafs_fault *fault);
 
+/* ---- settings; their table is in mafs/settings.h ---- */
+
+struct mafs_settings;
+
+/* As they are now; ->given: those that are not the default. */
+void mafsd_settings_get(struct mafsd *d, struct mafs_settings *ret);
+
+/**
+ * mafsd_set() - change one, now and for later mounts
+ * @value: as people write it; NULL: the default again
+ *
+ * A mount option given at a later mount is stronger. Blocks for volume.yaml.
+ * Return: 0: counts from now on; 1: from the next mount on; -ENOENT: there is
+ * no such setting; -EINVAL, -EROFS, -errno with nothing changed.
+ */
+int mafsd_set(struct mafsd *d, const char *name, const char *value,
+	      struct mafs_fault *fault);
+
 /* ---- to do now ---- */
 
 /**

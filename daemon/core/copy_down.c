@@ -352,14 +352,11 @@ static int become_clean(struct mafsd *d, struct mafsd_file *file,
 /* Bytes came in between, or may have come, or no flush was asked for. */
 static void stay_dirty(struct mafsd *d, struct mafsd_file *file)
 {
-	int64_t now = mafsd_now_ms();
-
 	if (file->mapped_writer) {
 		file->dirty_whole = true;
-		mafsd_queue_patient(d, file,
-				    now + d->options.writeback_most_ms);
+		mafsd_queue_patient(d, file, mafsd_due_changed(d));
 	} else {
-		mafsd_queue_dirty(d, file, now + d->options.writeback_after_ms);
+		mafsd_queue_dirty(d, file, mafsd_due_closed(d));
 	}
 }
 

@@ -21,6 +21,7 @@
 #include <mafs/memory.h>
 #include <mafs/platform.h>
 #include <mafs/policy.h>
+#include <mafs/settings.h>
 #include <mafs/tier.h>
 #include <mafs/volume.h>
 
@@ -261,10 +262,7 @@ struct mafsd_options {
 	const char *mountpoint;
 	struct mafs_memory_spec memory;
 	bool read_only;
-	int64_t writeback_after_ms; /* after the last close */
-	int64_t writeback_most_ms; /* at the latest */
-	uint32_t promote_window_ms; /* between two reads; 0: never */
-	const struct mafs_policy_ops *policy; /* of eviction; NULL: s3fifo */
+	struct mafs_settings settings; /* what of them is given, counts */
 	const char *pressure_path; /* PSI file; NULL: the machine's */
 };
 
@@ -293,7 +291,10 @@ struct mafsd {
 	struct mafs_memory *memory;
 	const struct mafs_tier_ops *tier;
 	uint64_t memory_size_bytes;
-	uint64_t dirty_max_bytes;
+	pthread_mutex_t settings_lock; /* one change at a time */
+	struct mafs_settings settings; /* each value is atomic */
+	/* Of them, in bytes. */
+	atomic_uint_fast64_t dirty_max_bytes, writeback_at_bytes;
 
 	struct mafsd_table table;
 	struct mafsd_inode *root_inode;
@@ -308,6 +309,7 @@ struct mafsd {
 	struct mafsd_queue taken_queue; /* queue_lock: dirty, in a round */
 	struct mafsd_queue pinned_queue; /* queue_lock: clean, no victims */
 	uint64_t pinned_bytes; /* queue_lock */
+	const struct mafs_policy_ops *policy_ops; /* of eviction */
 	struct mafs_policy *policy; /* queue_lock: has the other clean files */
 	uint64_t n_syncs; /* queue_lock: begun so far */
 	pthread_mutex_t sync_lock; /* one sync at a time */
@@ -337,3 +339,7 @@ struct mafsd {
 };
 
 int64_t mafsd_now_ms(void);
+
+/* One setting as it is now. */
+#define mafsd_setting(d, name) \
+	__atomic_load_n(&(d)->settings.name, __ATOMIC_RELAXED)

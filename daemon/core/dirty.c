@@ -134,7 +134,7 @@ void mafsd_dirty_named(struct mafsd *d, struct mafsd_file *file, bool named)
 	mafsd_account_dirty(d, file, named ? 0 : file->dirty_bytes,
 			    named ? file->dirty_bytes : 0);
 	if (mafsd_is_dirty(file))
-		mafsd_queue_dirty(d, file, file->due_ms);
+		mafsd_queue_dirty(d, file, mafsd_due_ms(file));
 }
 
 void mafsd_dirty_clear(struct mafsd *d, struct mafsd_file *file)

@@ -148,7 +148,7 @@ static void become_dirty(struct mafsd *d, struct mafsd_file *file)
 	file->state = MAFSD_DIRTY;
 	file->dirty_since_ms = now;
 	file->wb_attempts = 0;
-	mafsd_queue_dirty(d, file, now + d->options.writeback_most_ms);
+	mafsd_queue_dirty(d, file, mafsd_due_changed(d));
 }
 
 /* An empty memory file that carries its identity, and its log id. */

@@ -233,6 +233,12 @@ void mafsd_dirty_adds(const struct mafsd_file *file, uint64_t start,
 /* A file without a name is in no queue. */
 void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file,
 		       int64_t due_ms);
+/* None waits longer than until then, but for the patient. */
+void mafsd_queue_hasten(struct mafsd *d, int64_t due_ms);
+static inline int64_t mafsd_due_ms(const struct mafsd_file *file)
+{
+	return __atomic_load_n(&file->due_ms, __ATOMIC_RELAXED);
+}
 /* The same; waits for its time also when write-back is urgent. */
 void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
 			 int64_t due_ms);
@@ -266,6 +272,16 @@ uint64_t mafsd_queue_pinned(struct mafsd *d, const struct mafsd_file *file);
 struct mafsd_inode *mafsd_queue_victim(struct mafsd *d);
 void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,
 			 uint64_t before, uint64_t after);
+
+/* ---- settings.c ---- */
+
+/* Those of the volume, and over them what the mount was given. */
+int mafsd_settings_load(struct mafsd *d, struct mafs_fault *fault);
+/* Once the size of memory is known. */
+void mafsd_settings_apply(struct mafsd *d);
+/* A changed file's write-back: after its last close; at the latest. */
+int64_t mafsd_due_closed(struct mafsd *d);
+int64_t mafsd_due_changed(struct mafsd *d);
 
 /* ---- policy.c: what people want of a file ---- */
 
@@ -379,7 +395,10 @@ int mafsd_write_back_batch(struct mafsd *d, struct mafsd_inode **inodes,
 int mafsd_copy_down(struct mafsd *d, struct mafsd_inode *inode);
 int mafsd_write_back_start(struct mafsd *d);
 void mafsd_write_back_stop(struct mafsd *d);
+/* Urgent: also what is not due. */
 void mafsd_write_back_kick(struct mafsd *d);
+/* Something may be due earlier than the thread expects. */
+void mafsd_write_back_look(struct mafsd *d);
 /* All that is dirty now, each file once. Blocks; no locks held.
  * Return: the first error. */
 int mafsd_write_back_all(struct mafsd *d);

@@ -30,6 +30,7 @@
 static void init_locks(struct mafsd *d)
 {
 	pthread_mutex_init(&d->names_lock, NULL);
+	pthread_mutex_init(&d->settings_lock, NULL);
 	pthread_mutex_init(&d->journal.lock, NULL);
 	pthread_mutex_init(&d->space.lock, NULL);
 	pthread_mutex_init(&d->queue_lock, NULL);
@@ -213,8 +214,8 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 	if (r < 0)
 		return r;
 	d->memory_size_bytes = usage.size_bytes;
-	d->dirty_max_bytes = usage.size_bytes / 4;
-	r = d->options.policy->new (d->memory_size_bytes, &d->policy);
+	mafsd_settings_apply(d);
+	r = d->policy_ops->new (d->memory_size_bytes, &d->policy);
 	if (r == 0 && recover)
 		r = mafsd_orphans_remove(d);
 	return r < 0 || d->options.read_only ?
@@ -232,7 +233,9 @@ static int start(struct mafsd *d, struct mafs_fault *fault)
 			     d->options.read_only, &d->volume, fault);
 	if (r < 0)
 		return r;
-	r = look_at_n(d, fault);
+	r = mafsd_settings_load(d, fault);
+	if (r == 0)
+		r = look_at_n(d, fault);
 	if (r < 0)
 		return r;
 	share_descriptors(d);
@@ -264,8 +267,7 @@ int mafsd_start(const struct mafsd_options *options, struct mafsd **ret,
 	d->fs.passthrough = geteuid() == 0;
 	d->fs.cached_s = MAFSD_CACHED_S;
 	d->options = *options;
-	if (!d->options.policy)
-		d->options.policy = &mafs_policy_s3fifo;
+	d->policy_ops = &mafs_policy_s3fifo;
 	d->n_fd = -1;
 	d->replaced_fd = -1;
 	d->tier = &mafs_tier_disk;
@@ -455,7 +457,7 @@ void mafsd_free(struct mafsd *d)
 	free(d->wb_spare);
 	if (d->memory)
 		d->memory->ops->free(d->memory);
-	d->options.policy->free(d->policy);
+	d->policy_ops->free(d->policy);
 	mafs_closep(&d->replaced_fd);
 	mafs_closep(&d->n_fd);
 	if (d->volume)

@@ -6,8 +6,6 @@
 #include "names.h"
 #include "path.h"
 
-#define CLOSE_DELAY_MS(d) ((d)->options.writeback_after_ms)
-
 static bool is_writer(int flags)
 {
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
@@ -235,11 +233,11 @@ static void last_release(struct mafsd *d, struct mafsd_inode *inode)
 		return;
 	}
 	if (mafsd_is_dirty(file) && file->wb_attempts == 0) {
-		int64_t due = mafsd_now_ms() + CLOSE_DELAY_MS(d);
+		int64_t due = mafsd_due_closed(d);
 
 		if (settled_empty(d, inode))
 			due = 0;
-		if (due < file->due_ms)
+		if (due < mafsd_due_ms(file))
 			mafsd_queue_dirty(d, file, due);
 	}
 	mafsd_promote_closed(d, inode);

@@ -16,8 +16,6 @@
 #define PERCENT_MAX 10.0
 #define AVAILABLE_SHARE 16 /* of RAM */
 #define STEP_SHARE 16 /* of memory */
-#define HIGH_PERCENT 90
-#define LOW_PERCENT 80
 
 static bool is_short(struct mafsd *d)
 {
@@ -42,9 +40,10 @@ static void keep_below_watermark(struct mafsd *d)
 	uint64_t percent = d->memory_size_bytes / 100;
 
 	if (d->memory->ops->usage(d->memory, &usage) == 0 &&
-	    usage.used_bytes > HIGH_PERCENT * percent)
-		mafsd_space_make_room(d,
-				      usage.used_bytes - LOW_PERCENT * percent);
+	    usage.used_bytes > mafsd_setting(d, watermark_high) * percent)
+		mafsd_space_make_room(
+			d, usage.used_bytes -
+				   mafsd_setting(d, watermark_low) * percent);
 }
 
 /* Return: false: stop. */

@@ -31,7 +31,7 @@ void mafsd_promote_opened(struct mafsd *d, struct mafsd_inode *inode,
 
 	if (is_wanted(policy) ||
 	    (!writer && policy == MAFSD_POLICY_TIERED && inode->last_read_ms &&
-	     now - inode->last_read_ms < d->options.promote_window_ms))
+	     now - inode->last_read_ms < mafsd_setting(d, promote)))
 		inode->file->promote = true;
 	inode->last_read_ms = writer ? 0 : now;
 }

@@ -60,6 +60,12 @@ static struct mafsd_file *place_of(const struct mafsd_queue *queue,
 	return prev;
 }
 
+/* Under queue_lock, and read without. */
+static void set_due(struct mafsd_file *file, int64_t due_ms)
+{
+	__atomic_store_n(&file->due_ms, due_ms, __ATOMIC_RELAXED);
+}
+
 static void queue_dirty(struct mafsd *d, struct mafsd_file *file,
 			int64_t due_ms, bool patient)
 {
@@ -67,8 +73,8 @@ static void queue_dirty(struct mafsd *d, struct mafsd_file *file,
 	if (file->queue != &d->dirty_queue && file->queue != &d->taken_queue)
 		file->n_syncs = d->n_syncs;
 	unlink_file(file);
-	d->options.policy->remove(d->policy, &file->policy);
-	file->due_ms = due_ms;
+	d->policy_ops->remove(d->policy, &file->policy);
+	set_due(file, due_ms);
 	file->patient = patient;
 	if (!file->unlinked)
 		link_behind(&d->dirty_queue, place_of(&d->dirty_queue, due_ms),
@@ -79,6 +85,17 @@ static void queue_dirty(struct mafsd *d, struct mafsd_file *file,
 void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file, int64_t due_ms)
 {
 	queue_dirty(d, file, due_ms, false);
+}
+
+void mafsd_queue_hasten(struct mafsd *d, int64_t due_ms)
+{
+	struct mafsd_file *file;
+	mafs_guard(&d->queue_lock);
+
+	for (file = d->dirty_queue.last; file && file->due_ms > due_ms;
+	     file = file->queue_prev)
+		if (!file->patient)
+			set_due(file, due_ms);
 }
 
 void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,
@@ -102,7 +119,7 @@ void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file)
 	mafs_guard(&d->queue_lock);
 	unlink_file(file);
 	if (pinned)
-		d->options.policy->remove(d->policy, &file->policy);
+		d->policy_ops->remove(d->policy, &file->policy);
 	if (!file->policy.queue) {
 		file->policy.key = file->inode->hash;
 		file->policy.size_bytes = size;
@@ -110,7 +127,7 @@ void mafsd_queue_clean(struct mafsd *d, struct mafsd_file *file)
 	if (pinned)
 		link_behind(&d->pinned_queue, d->pinned_queue.last, file);
 	else
-		d->options.policy->admit(d->policy, &file->policy);
+		d->policy_ops->admit(d->policy, &file->policy);
 	count_pinned(d, file, pinned ? mafsd_in_blocks(size) : 0);
 	count_dirty(d);
 }
@@ -123,7 +140,7 @@ void mafsd_queue_unpin_all(struct mafsd *d)
 
 	while ((file = d->pinned_queue.first)) {
 		unlink_file(file);
-		d->options.policy->admit(d->policy, &file->policy);
+		d->policy_ops->admit(d->policy, &file->policy);
 		count_pinned(d, file, 0);
 	}
 }
@@ -139,7 +156,7 @@ void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file)
 {
 	mafs_guard(&d->queue_lock);
 	unlink_file(file);
-	d->options.policy->remove(d->policy, &file->policy);
+	d->policy_ops->remove(d->policy, &file->policy);
 	count_pinned(d, file, 0);
 	count_dirty(d);
 }
@@ -147,13 +164,13 @@ void mafsd_queue_remove(struct mafsd *d, struct mafsd_file *file)
 void mafsd_queue_used(struct mafsd *d, struct mafsd_file *file)
 {
 	mafs_guard(&d->queue_lock);
-	d->options.policy->use(d->policy, &file->policy);
+	d->policy_ops->use(d->policy, &file->policy);
 }
 
 void mafsd_queue_evicted(struct mafsd *d, struct mafsd_file *file)
 {
 	mafs_guard(&d->queue_lock);
-	d->options.policy->evicted(d->policy, &file->policy);
+	d->policy_ops->evicted(d->policy, &file->policy);
 }
 
 static struct mafsd_inode *take(struct mafsd *d, struct mafsd_file *file)
@@ -216,7 +233,7 @@ size_t mafsd_queue_take_for_sync(struct mafsd *d, uint64_t sync,
 size_t mafsd_queue_n_clean(struct mafsd *d)
 {
 	mafs_guard(&d->queue_lock);
-	return d->options.policy->count(d->policy);
+	return d->policy_ops->count(d->policy);
 }
 
 struct mafsd_inode *mafsd_queue_victim(struct mafsd *d)
@@ -224,7 +241,7 @@ struct mafsd_inode *mafsd_queue_victim(struct mafsd *d)
 	struct mafs_policy_file *victim;
 	mafs_guard(&d->queue_lock);
 
-	victim = d->options.policy->victim(d->policy);
+	victim = d->policy_ops->victim(d->policy);
 	if (!victim)
 		return NULL;
 	return mafsd_inode_ref(

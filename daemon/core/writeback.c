@@ -257,11 +257,11 @@ static void *write_back_main(void *argument)
 	mafsd_thread_enter();
 	while (!is_stopping(d)) {
 		urgent = take_urgent(d) ||
-			 atomic_load(&d->dirty_bytes) > d->dirty_max_bytes;
+			 atomic_load(&d->dirty_bytes) > d->writeback_at_bytes;
 		do {
 			n = due_round(d, urgent, &next);
 			if (atomic_load(&d->dirty_bytes) <
-			    d->dirty_max_bytes / 2)
+			    d->writeback_at_bytes / 2)
 				urgent = false;
 			mafsd_journal_tend(d);
 		} while (n > 0 && !is_stopping(d));
@@ -283,6 +283,13 @@ void mafsd_write_back_kick(struct mafsd *d)
 	mafs_guard(&d->wb_lock);
 
 	d->wb_urgent = true;
+	pthread_cond_signal(&d->wb_wake);
+}
+
+void mafsd_write_back_look(struct mafsd *d)
+{
+	mafs_guard(&d->wb_lock);
+
 	pthread_cond_signal(&d->wb_wake);
 }
 

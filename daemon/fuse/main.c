@@ -20,7 +20,6 @@
 
 #define EXIT_USAGE 2
 #define N_TROUBLES_TOLD 10
-#define WRITEBACK_MOST_MS 30000
 
 struct daemon {
 	struct mafsd_command_line line;
@@ -61,16 +60,11 @@ static int open_volume(struct daemon *self, struct mafs_fault *fault)
 		.source = line->source,
 		.mountpoint = line->mountpoint,
 		.memory = line->memory,
-		.policy = line->policy,
-		.promote_window_ms = line->promote_window_ms,
+		.settings = line->settings,
 		.read_only = line->read_only,
-		.writeback_after_ms = line->writeback_after_ms,
 		.pressure_path = line->pressure_path,
-		.writeback_most_ms = WRITEBACK_MOST_MS,
 	};
 
-	if (options.writeback_most_ms < options.writeback_after_ms)
-		options.writeback_most_ms = options.writeback_after_ms;
 	return mafsd_start(&options, &self->d, fault);
 }
 

@@ -10,13 +10,8 @@
 #include <getopt.h>
 #include <limits.h>
 #include <mafs/cleanup.h>
-#include <mafs/policy.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WRITEBACK_AFTER_MS 5000
-#define PROMOTE_WINDOW_MS 60000
 
 const char mafsd_command_line_help[] =
 	"Usage: mafs-fused [OPTION]... DIR MNT\n"
@@ -31,8 +26,8 @@ const char mafsd_command_line_help[] =
 	"  -o WORDS         mount options, separated by commas: ro, nodev, dev,\n"
 	"                   nosuid, suid, noexec, exec, noatime, allow_other,\n"
 	"                   allow_root, io_uring, no_io_uring,\n"
-	"                   writeback_after=SECONDS, pressure=FILE,\n"
-	"                   policy=lru|s3fifo, promote=off|SECONDS\n"
+	"                   pressure=FILE, and for this mount settings of the\n"
+	"                   volume:\n" MAFS_SETTINGS_HELP
 	"  --offline        mount nothing: write back what a killed daemon left\n"
 	"                   in memory, and exit\n"
 	"  --help, --version\n"
@@ -80,60 +75,11 @@ static int append_word(struct mafsd_command_line *line, const char *word)
 	return 0;
 }
 
-static int take_seconds(const char *word, const char *text, double *ret,
-			struct mafs_fault *fault)
-{
-	char *end;
-	double seconds = strtod(text, &end);
-
-	if (end == text || *end || !isfinite(seconds) || seconds < 0 ||
-	    seconds > 86400)
-		return mafs_fault_set(fault, -EINVAL,
-				      "%s: give seconds, 0 to 86400", word);
-	*ret = seconds;
-	return 0;
-}
-
-static int take_writeback_after(struct mafsd_command_line *line,
-				const char *word, const char *text,
-				struct mafs_fault *fault)
-{
-	double seconds;
-	int r = take_seconds(word, text, &seconds, fault);
-
-	if (r == 0)
-		line->writeback_after_ms = (int64_t)(seconds * 1000);
-	return r;
-}
-
-static int take_promote(struct mafsd_command_line *line, const char *word,
-			const char *text, struct mafs_fault *fault)
-{
-	double seconds = 0;
-	int r = 0;
-
-	if (strcmp(text, "off"))
-		r = take_seconds(word, text, &seconds, fault);
-	if (r == 0)
-		line->promote_window_ms = (uint32_t)(seconds * 1000);
-	return r;
-}
-
 static int take_pressure(struct mafsd_command_line *line, const char *path)
 {
 	free(line->pressure_path);
 	line->pressure_path = strdup(path);
 	return line->pressure_path ? 0 : -ENOMEM;
-}
-
-static int take_policy(struct mafsd_command_line *line, const char *name,
-		       struct mafs_fault *fault)
-{
-	line->policy = mafs_policy_find(name);
-	return line->policy ?
-		       0 :
-		       mafs_fault_set(fault, -EINVAL,
-				      "policy=%s: give lru or s3fifo", name);
 }
 
 /* Words that are a switch of ours. */
@@ -157,26 +103,19 @@ static bool take_switch(struct mafsd_command_line *line, const char *word)
 static int take_word(struct mafsd_command_line *line, const char *word,
 		     struct mafs_fault *fault)
 {
-	static const char after[] = "writeback_after=";
 	static const char pressure[] = "pressure=";
-	static const char policy[] = "policy=";
-	static const char promote[] = "promote=";
+	int r;
 
 	if (!*word || is_one_of(word, silent, MAFS_ARRAY_SIZE(silent)) ||
 	    take_switch(line, word))
 		return 0;
 	if (is_one_of(word, handed_on, MAFS_ARRAY_SIZE(handed_on)))
 		return append_word(line, word);
-	if (!strncmp(word, after, sizeof(after) - 1))
-		return take_writeback_after(line, word,
-					    word + sizeof(after) - 1, fault);
-	if (!strncmp(word, promote, sizeof(promote) - 1))
-		return take_promote(line, word, word + sizeof(promote) - 1,
-				    fault);
 	if (!strncmp(word, pressure, sizeof(pressure) - 1))
 		return take_pressure(line, word + sizeof(pressure) - 1);
-	if (!strncmp(word, policy, sizeof(policy) - 1))
-		return take_policy(line, word + sizeof(policy) - 1, fault);
+	r = mafs_settings_take(&line->settings, word, fault);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	return mafs_fault_set(fault, -EINVAL,
 			      "unknown mount option %s; see mafs-fused --help",
 			      word);
@@ -288,11 +227,7 @@ int mafsd_command_line_read(int argc, char **argv,
 	};
 	int c, r;
 
-	*ret = (struct mafsd_command_line){
-		.ready_fd = -1,
-		.writeback_after_ms = WRITEBACK_AFTER_MS,
-		.promote_window_ms = PROMOTE_WINDOW_MS,
-	};
+	*ret = (struct mafsd_command_line){ .ready_fd = -1 };
 	r = mafs_memory_spec_parse("tmpfs", &ret->memory, fault);
 	while (r == 0 &&
 	       (c = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1)

@@ -4,6 +4,7 @@
 
 #include <mafs/fault.h>
 #include <mafs/memory.h>
+#include <mafs/settings.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,10 +27,8 @@ struct mafsd_command_line {
 	char *words;
 	char *pressure_path;
 	struct mafs_memory_spec memory;
-	const struct mafs_policy_ops *policy; /* NULL: the default */
+	struct mafs_settings settings; /* those that are given */
 	int ready_fd;
-	int64_t writeback_after_ms;
-	uint32_t promote_window_ms; /* 0: off */
 	bool foreground;
 	bool offline;
 	bool read_only;

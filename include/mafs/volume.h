@@ -86,6 +86,20 @@ int mafs_volume_session_store(struct mafs_volume *volume,
 /* The session's memory was given up: nobody is to look for it. N's session stays
  * open, so that the next one settles what is left as after a power cut. */
 void mafs_volume_memory_given_up(struct mafs_volume *volume);
+/**
+ * mafs_volume_settings() - what volume.yaml says beside the uuid
+ * @visit: other than 0 ends it, and is returned
+ *
+ * Return: 0, -EUCLEAN, -errno.
+ */
+int mafs_volume_settings(struct mafs_volume *volume,
+			 int (*visit)(void *context, const char *name,
+				      const char *value),
+			 void *context, struct mafs_fault *fault);
+/* Stores one, atomically and durably; NULL takes it away.
+ * Return: 0, -EROFS, -EUCLEAN, -errno. */
+int mafs_volume_setting_store(struct mafs_volume *volume, const char *name,
+			      const char *value, struct mafs_fault *fault);
 /* Releases the locks; stores nothing. Removes RUN/<uuid> when the session was
  * stored as ended, or its memory given up, and neither memory nor control.sock is left in it. */
 void mafs_volume_close(struct mafs_volume *volume);

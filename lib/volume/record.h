@@ -25,6 +25,8 @@ void record_done(struct record *record);
 const char *record_get(const struct record *record, const char *key);
 /* Adds or replaces. Return: 0, -ENOMEM, -E2BIG. */
 int record_set(struct record *record, const char *key, const char *value);
+/* Fine when there is none. */
+void record_remove(struct record *record, const char *key);
 int record_set_u64(struct record *record, const char *key, uint64_t value);
 /* Return: 0, -EUCLEAN when it is missing or no number. */
 int record_get_u64(const struct record *record, const char *key, uint64_t *ret);

@@ -81,6 +81,20 @@ int record_set(struct record *record, const char *key, const char *value)
 	return 0;
 }
 
+void record_remove(struct record *record, const char *key)
+{
+	struct record_field *field = find(record, key);
+	size_t behind;
+
+	if (!field)
+		return;
+	free(field->key);
+	free(field->value);
+	record->n_fields--;
+	behind = record->n_fields - (size_t)(field - record->fields);
+	memmove(field, field + 1, behind * sizeof(*field));
+}
+
 int record_set_u64(struct record *record, const char *key, uint64_t value)
 {
 	char text[24];

@@ -16,7 +16,7 @@ PLATFORM = BASE + ["lib/platform"]
 EXTENT = PLATFORM + ["lib/extent"]
 LOG = EXTENT + ["lib/log"]
 LOGPLAY = LOG + ["lib/names", "lib/shadow", "lib/memory", "lib/tier",
-                 "lib/policy", "lib/volume", "logplay"]
+                 "lib/policy", "lib/settings", "lib/volume", "logplay"]
 FS = PLATFORM + ["daemon/fs"]
 CORE = LOGPLAY + ["daemon/fs", "daemon/core"]
 
@@ -27,6 +27,7 @@ LAYERS = {
     "lib/extent": EXTENT,
     "lib/log": LOG,
     "lib/policy": BASE + ["lib/policy"],
+    "lib/settings": BASE + ["lib/settings"],
     "lib/memory": LOG + ["lib/memory"],
     "lib/names": LOG + ["lib/names"],
     "lib/shadow": LOG + ["lib/shadow"],

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command and every long option that --help prints stands in the man
-page: mafs.1 for mafs and its commands, mafs-fused.8 for the daemon."""
+"""Every command, every long option and every setting that --help prints stands
+in the man page: mafs.1 for mafs and its commands, mafs-fused.8 for the
+daemon."""
 
 import os
 import re
@@ -42,6 +43,11 @@ def options(text):
     return sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text)))
 
 
+def settings(text):
+    """Lines of the form "      name=VALUE"."""
+    return re.findall(r"^ {6}([a-z_]+)=[A-Za-z0-9|]+$", text, re.M)
+
+
 class Page:
     def __init__(self, name):
         self.name = f"docs/man/{name}"
@@ -56,6 +62,11 @@ class Page:
         if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])",
                          self.plain):
             faults.append(f"{self.name}: {option} of {who} is not described")
+
+    def wants_setting(self, setting, who):
+        if not re.search(rf"(?<![\w-]){setting}=", self.plain):
+            faults.append(f"{self.name}: setting {setting} of {who} is not "
+                          "described")
 
     def wants_command(self, command):
         """A command is set in bold or in a macro's line, not just a word."""
@@ -77,6 +88,11 @@ if os.access(os.path.join(BIN, "mafs"), os.X_OK):
         faults.append("mafs --help lists no commands")
     for option in options(text):
         page.wants_option(option, "mafs")
+    found = settings(help_of("mafs", "mount"))
+    if not found:
+        faults.append("mafs mount --help lists no settings")
+    for setting in found:
+        page.wants_setting(setting, "mafs mount")
     for name in names:
         page.wants_command(name)
         if name != "help":
@@ -87,6 +103,8 @@ if os.access(os.path.join(BIN, "mafs-fused"), os.X_OK):
     page = Page("mafs-fused.8")
     for option in options(help_of("mafs-fused")):
         page.wants_option(option, "mafs-fused")
+    for setting in settings(help_of("mafs-fused")):
+        page.wants_setting(setting, "mafs-fused")
 if not n_programs:
     print("mafs and mafs-fused are not built")
     sys.exit(sources.SKIP)

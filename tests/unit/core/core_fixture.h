@@ -31,7 +31,6 @@
 
 #define KIB (UINT64_C(1) << 10)
 #define MIB (UINT64_C(1) << 20)
-#define NEVER_MS (24LL * 3600 * 1000)
 #define N_BACKINGS 512
 
 /* ---- conditions ---- */
@@ -169,6 +168,13 @@ struct core {
 
 static const struct mafsd_caller t_root = { .umask = 022 };
 
+/* For the next start. */
+static inline void core_option(struct core *c, const char *name,
+			       const char *value)
+{
+	must_be(mafs_settings_set(&c->options.settings, name, value, NULL), 0);
+}
+
 static inline int core_setup(void **state)
 {
 	struct core *c = calloc(1, sizeof(*c));
@@ -188,9 +194,9 @@ static inline int core_setup(void **state)
 		.source = c->n,
 		.mountpoint = c->mnt,
 		.memory = { .kind = "tmpfs", .size_bytes = 64 * MIB },
-		.writeback_after_ms = NEVER_MS,
-		.writeback_most_ms = NEVER_MS,
 	};
+	core_option(c, "writeback_after", "1d");
+	core_option(c, "promote", "off");
 	*state = c;
 	return 0;
 }

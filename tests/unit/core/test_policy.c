@@ -290,7 +290,7 @@ static void test_cold_file_is_never_in_memory(void **state)
 
 	make_dir(c, "cold");
 	n_write(c, "cold/f", "1");
-	c->options.promote_window_ms = 3600 * 1000;
+	core_option(c, "promote", "1h");
 	core_start(c);
 	core_pull(c, "cold");
 	must(is_hot(c, "cold/f"));

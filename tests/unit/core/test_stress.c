@@ -671,8 +671,8 @@ static void run_stress(struct core *c, unsigned int seconds)
 	s.c = c;
 	s.seed = number_from("MAFS_TEST_SEED", 4711);
 	pthread_mutex_init(&s.names, NULL);
-	c->options.writeback_after_ms = 20;
-	c->options.writeback_most_ms = 100;
+	core_option(c, "writeback_after", "20ms");
+	core_option(c, "writeback_most", "100ms");
 	core_start(c);
 	t_no_jump = true; /* must() ends the process */
 	for (unsigned int i = 0; i <= N_THREADS; i++) {

@@ -961,7 +961,7 @@ static pthread_t sync_beside_thread(struct core *c, int *ret)
 	struct mafsd_open *open;
 	pthread_t thread;
 
-	c->options.writeback_after_ms = 0;
+	core_option(c, "writeback_after", "0");
 	start(c);
 	go_on = false;
 	tier.in_write = hold_write;
