@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <mafs/buffer.h>
 #include <mafs/cleanup.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,21 +37,39 @@ static size_t take_answer(char *bytes, size_t size, size_t n, void *context)
 	return n;
 }
 
-/* "http://mafs/v1/push?path=a%20b"; the host is not looked at. */
-static char *make_url(CURL *curl, const char *url, const char *path)
-{
-	char *escaped = NULL, *whole = NULL;
+/* The host is not looked at. */
+#define HOST "http://mafs"
+#define IN_URL "{path}"
 
-	if (path && *path) {
-		escaped = curl_easy_escape(curl, path, (int)strlen(path));
-		if (!escaped)
-			return NULL;
-	}
-	if (asprintf(&whole, "http://mafs%s%s%s", url, path ? "?path=" : "",
-		     escaped ? escaped : "") < 0)
-		whole = NULL;
-	curl_free(escaped);
-	return whole;
+static char *escape(CURL *curl, const char *path)
+{
+	/* curl takes no length of 0 for what it says. */
+	return *path ? curl_easy_escape(curl, path, (int)strlen(path)) :
+		       strdup("");
+}
+
+/* "http://mafs/v1/push?path=a%20b", "http://mafs/v1/meta/a%2Fb". */
+static char *make_url(CURL *curl, const struct mafs_request *request)
+{
+	const char *in_url = strstr(request->url, IN_URL);
+	_cleanup_free_ char *escaped = NULL;
+	char *whole = NULL;
+	int r;
+
+	escaped = escape(curl, request->path ? request->path : "");
+	if (!escaped)
+		return NULL;
+	if (in_url)
+		r = asprintf(&whole, HOST "%.*s%s%s%s",
+			     (int)(in_url - request->url), request->url,
+			     escaped, request->query ? "?" : "",
+			     request->query ? request->query : "");
+	else
+		r = asprintf(&whole, HOST "%s?%s%s%s%s", request->url,
+			     request->path ? "path=" : "", escaped,
+			     request->query ? "&" : "",
+			     request->query ? request->query : "");
+	return r < 0 ? NULL : whole;
 }
 
 static int curl_failed(CURLcode code, const char *url, struct mafs_fault *fault)
@@ -123,13 +142,39 @@ static int open_directory(const char *control_path, char **ret_path)
 	return take_fd(fd);
 }
 
-int mafs_client_call(const char *control_path, const char *method,
-		     const char *url, const char *path, long timeout_s,
-		     json_t **ret, struct mafs_fault *fault)
+/* The directory was opened to us, the socket was not. */
+static bool is_forbidden(const char *socket_path)
+{
+	return access(socket_path, W_OK) < 0 && errno == EACCES;
+}
+
+static void set_up(CURL *curl, const struct mafs_request *request,
+		   const char *socket_path, const char *url,
+		   struct mafs_buffer *answer)
+{
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT,
+			 (long)MAFS_CLIENT_QUICK_S);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, request->timeout_s);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+	if (!strcmp(request->method, "POST")) {
+		curl_easy_setopt(curl, CURLOPT_POST, 1L);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+	}
+}
+
+int mafs_client_call(const char *control_path,
+		     const struct mafs_request *request, json_t **ret,
+		     struct mafs_fault *fault)
 {
 	_cleanup_(buffer_donep) struct mafs_buffer answer = { 0 };
 	_cleanup_(curl_donep) CURL *curl = curl_easy_init();
-	_cleanup_free_ char *whole_url = NULL, *socket_path = NULL;
+	_cleanup_free_ char *url = NULL, *socket_path = NULL;
 	_cleanup_close_ int dirfd = -1;
 	CURLcode code;
 
@@ -138,35 +183,33 @@ int mafs_client_call(const char *control_path, const char *method,
 	dirfd = open_directory(control_path, &socket_path);
 	if (dirfd == -ENOMEM)
 		return dirfd;
+	if (dirfd == -EACCES || (dirfd >= 0 && is_forbidden(socket_path)))
+		return mafs_fault_set(fault, -EACCES,
+				      "the daemon's socket is its owner's "
+				      "alone: ask as root or as who mounted "
+				      "the volume");
 	if (dirfd < 0)
-		return curl_failed(CURLE_COULDNT_CONNECT, url, fault);
-	whole_url = make_url(curl, url, path);
-	if (!whole_url)
+		return curl_failed(CURLE_COULDNT_CONNECT, request->url, fault);
+	url = make_url(curl, request);
+	if (!url)
 		return -ENOMEM;
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
-	curl_easy_setopt(curl, CURLOPT_URL, whole_url);
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT,
-			 (long)MAFS_CLIENT_QUICK_S);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, timeout_s);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-	if (!strcmp(method, "POST")) {
-		curl_easy_setopt(curl, CURLOPT_POST, 1L);
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
-	}
+	set_up(curl, request, socket_path, url, &answer);
 	code = curl_easy_perform(curl);
 	if (code != CURLE_OK)
-		return curl_failed(code, url, fault);
-	return read_answer(curl, &answer, url, ret, fault);
+		return curl_failed(code, request->url, fault);
+	return read_answer(curl, &answer, request->url, ret, fault);
 }
 
 int mafs_client_status(const char *control_path, json_t **ret,
 		       struct mafs_fault *fault)
 {
-	return mafs_client_call(control_path, "GET", "/v1/status", NULL,
-				MAFS_CLIENT_QUICK_S, ret, fault);
+	static const struct mafs_request request = {
+		.method = "GET",
+		.url = "/v1/status",
+		.timeout_s = MAFS_CLIENT_QUICK_S,
+	};
+
+	return mafs_client_call(control_path, &request, ret, fault);
 }
 
 uint64_t mafs_client_count(const json_t *object, const char *key)

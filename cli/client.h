@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls of the control API (daemon/control/control.h), by libcurl. */
+/* Calls of the control API (docs/api.md), by libcurl. */
 #pragma once
 
 #include <jansson.h>
@@ -11,22 +11,34 @@
 #define MAFS_CLIENT_FOREVER 0
 
 /**
+ * struct mafs_request - one request
+ * @method: "GET" or "POST"
+ * @url: "/v1/admin/push", or with a path in it "/v1/meta/{path}"
+ * @path: stands for {path}, else becomes ?path=; any bytes; NULL for none
+ * @query: more of the query, encoded ("offset=7"); NULL for none
+ * @timeout_s: MAFS_CLIENT_*
+ */
+struct mafs_request {
+	const char *method;
+	const char *url;
+	const char *path;
+	const char *query;
+	long timeout_s;
+};
+
+/**
  * mafs_client_call() - one request
  * @control_path: the socket
- * @method: "GET" or "POST"
- * @url: "/v1/status"
- * @path: becomes ?path=; any bytes; NULL for none
- * @timeout_s: MAFS_CLIENT_*
  * @ret: the answer, the caller's to json_decref(); may be NULL
  *
  * Context: any thread.
- * Return: 0; -ECONNREFUSED: no daemon listens; -ETIMEDOUT: it does not
- * answer; -EPROTO: it answers something else; else the daemon's own -errno
- * with its text in @fault.
+ * Return: 0; -ECONNREFUSED: no daemon listens; -EACCES: its socket is not
+ * this user's; -ETIMEDOUT: it does not answer; -EPROTO: it answers something
+ * else; else the daemon's own -errno with its text in @fault.
  */
-int mafs_client_call(const char *control_path, const char *method,
-		     const char *url, const char *path, long timeout_s,
-		     json_t **ret, struct mafs_fault *fault);
+int mafs_client_call(const char *control_path,
+		     const struct mafs_request *request, json_t **ret,
+		     struct mafs_fault *fault);
 
 /* What /v1/status says now. */
 int mafs_client_status(const char *control_path, json_t **ret,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mafs stat: where a file's bytes are. */
 #include "cli.h"
-#include "client.h"
-#include "where.h"
+#include "files.h"
+#include "names.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -54,30 +54,10 @@ static json_t *ask(const char *name)
 	};
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	json_t *file = NULL;
-	int r;
 
-	if (mafs_where_find(name, &where, &fault) < 0) {
-		mafs_error("%s", fault.what);
-		return NULL;
-	}
-	r = mafs_client_call(where.volume.control_path, "GET", "/v1/file",
-			     where.relative, MAFS_CLIENT_QUICK_S, &file,
-			     &fault);
-	if (r < 0) {
+	if (mafs_files_find(name, &where, &file, &fault) < 0)
 		mafs_error("%s: %s", name, fault.what);
-		return NULL;
-	}
 	return file;
-}
-
-/* One object for one file, an array for several. */
-static void print_json(json_t *files, bool one)
-{
-	if (one && json_array_size(files) == 0)
-		return;
-	json_dumpf(one ? json_array_get(files, 0) : files, stdout,
-		   JSON_INDENT(2));
-	puts("");
 }
 
 static int run(int argc, char **argv)
@@ -110,7 +90,7 @@ static int run(int argc, char **argv)
 			json_array_append_new(files, file);
 	}
 	if (as_json)
-		print_json(files, argc - optind == 1);
+		mafs_json_print(files, argc - optind == 1);
 	return code;
 }
 

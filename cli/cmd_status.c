@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mafs status: what each volume holds, for people or as JSON. */
+#include "ages.h"
 #include "cli.h"
 #include "client.h"
 #include "volumes.h"
@@ -14,25 +15,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-/* "12s", "3m 20s", "2h 5m", "4d 1h" */
-static const char *age_text(uint64_t ms, char ret[static 32])
-{
-	uint64_t s = ms / 1000;
-
-	if (s < 60)
-		(void)snprintf(ret, 32, "%" PRIu64 "s", s);
-	else if (s < 3600)
-		(void)snprintf(ret, 32, "%" PRIu64 "m %" PRIu64 "s", s / 60,
-			       s % 60);
-	else if (s < 86400)
-		(void)snprintf(ret, 32, "%" PRIu64 "h %" PRIu64 "m", s / 3600,
-			       s / 60 % 60);
-	else
-		(void)snprintf(ret, 32, "%" PRIu64 "d %" PRIu64 "h", s / 86400,
-			       s / 3600 % 24);
-	return ret;
-}
 
 /* A line of counters that are not zero; nothing when all are. */
 static void print_events(const json_t *status)
@@ -78,7 +60,8 @@ static void print_troubles(const json_t *status)
 		       mafs_client_text(trouble, "path"),
 		       mafs_client_text(trouble, "error"), size,
 		       mafs_client_count(trouble, "n_attempts"),
-		       age_text(mafs_client_count(trouble, "age_ms"), age));
+		       mafs_age_to_text(mafs_client_count(trouble, "age_ms"),
+					age));
 	}
 }
 
@@ -143,7 +126,7 @@ static void print_alive(const json_t *status)
 
 	printf("  daemon   pid %" PRIu64 ", up %s%s%s%s\n",
 	       mafs_client_count(status, "pid"),
-	       age_text(mafs_client_count(status, "uptime_ms"), age),
+	       mafs_age_to_text(mafs_client_count(status, "uptime_ms"), age),
 	       is_true(status, "read_only") ? ", read-only" : "",
 	       is_true(status, "passthrough") ? ", passthrough" : "",
 	       is_true(status, "io_uring") ? ", io_uring" : "");
@@ -160,7 +143,7 @@ static void print_alive(const json_t *status)
 	puts("");
 	print_files(status, "dirty", "n_dirty", "dirty_bytes");
 	if (oldest_ms)
-		printf(", the oldest for %s", age_text(oldest_ms, age));
+		printf(", the oldest for %s", mafs_age_to_text(oldest_ms, age));
 	puts("");
 	print_events(status);
 	print_pending(status);

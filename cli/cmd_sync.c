@@ -27,12 +27,6 @@ struct sync_request {
 	json_t *volumes;
 };
 
-static void progress(const json_t *before, const json_t *now, char *ret,
-		     size_t len)
-{
-	mafs_progress_left(now, ret, len);
-}
-
 /* Return: what was done, NULL: it failed. */
 static const char *sync_served(const struct mafs_volume_ref *volume,
 			       struct mafs_fault *fault)
@@ -45,8 +39,7 @@ static const char *sync_served(const struct mafs_volume_ref *volume,
 			       "mafs umount or mafs sync --offline it");
 		return NULL;
 	}
-	r = mafs_progress_call(volume->control_path, "/v1/sync", NULL, progress,
-			       NULL, fault);
+	r = mafs_progress_flush(volume->control_path, fault);
 	return r < 0 ? NULL : "synced";
 }
 

@@ -33,12 +33,6 @@ struct umount {
 	const char *salvage; /* directory; NULL: no */
 };
 
-static void progress(const json_t *before, const json_t *now, char *ret,
-		     size_t len)
-{
-	mafs_progress_left(now, ret, len);
-}
-
 /* Names each file that holds the unmount up. */
 static void tell_refusal(const struct mafs_volume_ref *volume,
 			 const struct mafs_fault *fault)
@@ -181,8 +175,7 @@ static int leave_mount(const struct mafs_volume_ref *volume,
 		mafs_error("%s", fault.what);
 		return MAFS_EXIT_FAILURE;
 	}
-	r = mafs_progress_call(volume->control_path, "/v1/sync", NULL, progress,
-			       NULL, &fault);
+	r = mafs_progress_flush(volume->control_path, &fault);
 	if (r < 0 && has_ended(pidfd))
 		return umount_dead(volume, umount);
 	if (r < 0 && !umount->salvage && !umount->discard) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* File names hold any bytes; terminals and JSON do not. */
+/* Output. File names hold any bytes; terminals and JSON do not. */
 #include "names.h"
 
 #include <mafs/cleanup.h>
@@ -49,4 +49,13 @@ void mafs_name_to_json(json_t *object, const char *key, const char *name)
 	for (size_t i = 0; name[i]; i++)
 		sprintf(hex + 2 * i, "%02x", (unsigned char)name[i]);
 	json_object_set_new(object, hex_key, json_string(hex));
+}
+
+void mafs_json_print(const json_t *array, bool one)
+{
+	if (one && json_array_size(array) == 0)
+		return;
+	json_dumpf(one ? json_array_get(array, 0) : array, stdout,
+		   JSON_INDENT(2));
+	puts("");
 }

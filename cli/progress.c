@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Progress on standard error, if that is a terminal: a long call runs in a
- * thread, while this one asks for the status and shows it. Called by sync,
- * push, pull and umount.
+ * thread, while this one asks how far it is and shows it. Called by the
+ * commands that move bytes.
  */
 #include "progress.h"
-
-#include "client.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <mafs/cleanup.h>
 #include <mafs/size.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 struct call {
-	const char *control_path, *url, *path;
+	const char *control_path;
+	const struct mafs_request *request;
 	json_t **ret;
 	struct mafs_fault *fault;
 	int result;
@@ -26,6 +26,15 @@ struct call {
 bool mafs_progress_wanted(void)
 {
 	return isatty(STDERR_FILENO);
+}
+
+size_t mafs_progress_columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
 }
 
 void mafs_progress_show(const char *text)
@@ -48,8 +57,7 @@ static void *run_call(void *context)
 {
 	struct call *call = context;
 
-	call->result = mafs_client_call(call->control_path, "POST", call->url,
-					call->path, MAFS_CLIENT_FOREVER,
+	call->result = mafs_client_call(call->control_path, call->request,
 					call->ret, call->fault);
 	return NULL;
 }
@@ -65,38 +73,48 @@ static struct timespec step_from_now(void)
 	return at;
 }
 
-static void show_now(const struct call *call, const json_t *before,
-		     mafs_progress_fn *progress)
+int mafs_progress_call(const char *control_path,
+		       const struct mafs_request *request,
+		       mafs_progress_fn *progress, void *context, json_t **ret,
+		       struct mafs_fault *fault)
 {
-	_cleanup_(mafs_json_decrefp) json_t *now = NULL;
-	char line[256];
-
-	if (mafs_client_status(call->control_path, &now, NULL) < 0)
-		return;
-	progress(before, now, line, sizeof(line));
-	mafs_progress_show(line);
-}
-
-int mafs_progress_call(const char *control_path, const char *url,
-		       const char *path, mafs_progress_fn *progress,
-		       json_t **ret, struct mafs_fault *fault)
-{
-	_cleanup_(mafs_json_decrefp) json_t *before = NULL;
-	struct call call = { control_path, url, path, ret, fault, 0 };
+	struct call call = { control_path, request, ret, fault, 0 };
 	struct timespec until;
+	char line[512] = "";
 	pthread_t thread;
 
 	if (!mafs_progress_wanted() ||
-	    mafs_client_status(control_path, &before, NULL) < 0 ||
 	    pthread_create(&thread, NULL, run_call, &call) != 0) {
 		run_call(&call);
 		return call.result;
 	}
 	until = step_from_now();
 	while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT) {
-		show_now(&call, before, progress);
+		progress(context, control_path, line, sizeof(line));
+		mafs_progress_show(line);
 		until = step_from_now();
 	}
 	mafs_progress_show("");
 	return call.result;
+}
+
+static void show_left(void *context, const char *control_path, char *ret,
+		      size_t len)
+{
+	_cleanup_(mafs_json_decrefp) json_t *now = NULL;
+
+	if (mafs_client_status(control_path, &now, NULL) == 0)
+		mafs_progress_left(now, ret, len);
+}
+
+int mafs_progress_flush(const char *control_path, struct mafs_fault *fault)
+{
+	static const struct mafs_request request = {
+		.method = "POST",
+		.url = "/v1/admin/flush",
+		.timeout_s = MAFS_CLIENT_FOREVER,
+	};
+
+	return mafs_progress_call(control_path, &request, show_left, NULL, NULL,
+				  fault);
 }

@@ -2,8 +2,8 @@
 /* What a long call has done so far, in one line of a terminal. */
 #pragma once
 
-#include <jansson.h>
-#include <mafs/fault.h>
+#include "client.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,6 +11,8 @@
 
 /* Is there a terminal to show progress on? */
 bool mafs_progress_wanted(void);
+/* Its width. */
+size_t mafs_progress_columns(void);
 /* Replaces the line; an empty text takes it away. */
 void mafs_progress_show(const char *text);
 
@@ -19,10 +21,11 @@ void mafs_progress_left(const json_t *status, char *ret, size_t len);
 
 /**
  * mafs_progress_fn - says how far a call is
- * @before: /v1/status when it began
- * @now: /v1/status
+ *
+ * Called every MAFS_PROGRESS_STEP_MS while it runs; asks the daemon itself.
+ * Leaves @ret as it is where nothing can be said.
  */
-typedef void mafs_progress_fn(const json_t *before, const json_t *now,
+typedef void mafs_progress_fn(void *context, const char *control_path,
 			      char *ret, size_t len);
 
 /**
@@ -31,6 +34,10 @@ typedef void mafs_progress_fn(const json_t *before, const json_t *now,
  * Where there is no terminal, nothing is shown. Return: as
  * mafs_client_call().
  */
-int mafs_progress_call(const char *control_path, const char *url,
-		       const char *path, mafs_progress_fn *progress,
-		       json_t **ret, struct mafs_fault *fault);
+int mafs_progress_call(const char *control_path,
+		       const struct mafs_request *request,
+		       mafs_progress_fn *progress, void *context, json_t **ret,
+		       struct mafs_fault *fault);
+
+/* Has all written back, showing how much is left. */
+int mafs_progress_flush(const char *control_path, struct mafs_fault *fault);

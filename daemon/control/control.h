@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control API: HTTP over a unix socket, JSON both ways.
- *
- *	GET  /v1/status			struct mafsd_status and the troubles
- *	POST /v1/sync			write back all that is dirty now
- *	POST /v1/push {"path": P}	write back and evict
- *	POST /v1/pull {"path": P}	promote
- *	GET  /v1/file?path=P		one file's tier, state and extents
- *
- * P is relative to the mount's root. push and pull take ?path= as well: a
- * percent-encoded query carries any byte, JSON only UTF-8 (a byte that is not
- * UTF-8 is answered as U+FFFD). An error is an HTTP code from 400 up with
- * {"error": text, "errno": number}.
+ * The control API: HTTP over a unix socket, JSON both ways. docs/api.md and
+ * docs/openapi.yaml describe it, routes.c lists it.
  */
 #pragma once
 
@@ -25,9 +15,10 @@ struct mafsd_control;
  * @socket_path: in a directory that nobody else can enter (0700); what an
  *	earlier daemon left there is replaced, so the volume must be locked
  *
- * A thread a connection: a long sync does not keep others waiting. Only root
- * and the daemon's own user are answered. All signals are blocked in the
- * threads.
+ * A thread a connection: a long sync does not keep others waiting. Root and
+ * the daemon's own user may all; others, who get here only if the directory
+ * was opened to them, may ask about and move files that they could in the
+ * mount (core/access.c). All signals are blocked in the threads.
  *
  * Return: 0; -EPERM: others can enter the directory; -ENAMETOOLONG; -errno.
  */

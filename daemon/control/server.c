@@ -6,6 +6,8 @@
  * then is the route served. Called by mafs-fused.
  */
 #include "control.h"
+#include "json.h"
+#include "peer.h"
 #include "request.h"
 
 #include <errno.h>
@@ -25,6 +27,7 @@
 
 struct mafsd_control {
 	struct mafsd *d;
+	struct mafsd_jobs *jobs;
 	struct MHD_Daemon *http;
 	char *socket_path;
 	pthread_mutex_t lock;
@@ -34,6 +37,8 @@ struct mafsd_control {
 
 /* One request while its pieces come in; MHD keeps it for us. */
 struct exchange {
+	bool begun; /* counted in n_unanswered */
+	bool has_nul; /* somewhere in the URL, where no name has one */
 	char *body;
 	size_t body_len;
 	bool too_large;
@@ -54,6 +59,8 @@ static unsigned int errno_to_http(int err)
 		return MHD_HTTP_METHOD_NOT_ALLOWED;
 	case EBUSY:
 		return MHD_HTTP_CONFLICT;
+	case ENOSYS:
+		return MHD_HTTP_NOT_IMPLEMENTED;
 	case EMSGSIZE:
 		return MHD_HTTP_CONTENT_TOO_LARGE;
 	case ENOSPC:
@@ -90,8 +97,10 @@ static enum MHD_Result reply_error(struct MHD_Connection *connection, int err,
 				   const struct mafs_fault *fault)
 {
 	const char *what = fault->what[0] ? fault->what : strerror(-err);
-	json_t *answer = json_pack("{s:o, s:i}", "error",
-				   mafsd_bytes_to_json(what), "errno", -err);
+	const char *name = strerrorname_np(-err);
+	json_t *answer = json_pack("{s:o, s:s, s:i}", "error",
+				   mafsd_bytes_to_json(what), "code",
+				   name ? name : "EIO", "errno", -err);
 	enum MHD_Result queued;
 
 	queued = reply_json(connection, errno_to_http(err), answer);
@@ -99,34 +108,56 @@ static enum MHD_Result reply_error(struct MHD_Connection *connection, int err,
 	return queued;
 }
 
-/* The directory keeps others out already; this holds even if it was opened. */
-static bool peer_allowed(struct MHD_Connection *connection)
+/* What can be wrong with a call before it is served. */
+static int check(const struct exchange *exchange,
+		 const struct mafsd_route *route, struct mafsd_request *request,
+		 struct mafs_fault *fault)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED,
-				&peer, &len) < 0)
-		return false;
-	return peer.uid == 0 || peer.uid == geteuid();
+	if (exchange->too_large)
+		return mafs_fault_set(fault, -EMSGSIZE,
+				      "the body is larger than %d bytes",
+				      MAFSD_BODY_MAX);
+	if (exchange->has_nul)
+		return mafs_fault_set(fault, -EINVAL,
+				      "there is a NUL in the URL");
+	if (exchange->body_len && !json_is_object(request->body))
+		return mafs_fault_set(fault, -EINVAL,
+				      "the body is no object of JSON");
+	if (request->who && route->owner)
+		return mafs_fault_set(fault, -EPERM,
+				      "user %u may not: %s is for root and who "
+				      "mounted the volume",
+				      (unsigned int)request->who->uid,
+				      route->url);
+	return 0;
 }
 
-/* Return: 0, or -EINVAL for a path with a NUL in it. */
-static int query_path(struct MHD_Connection *connection, const char **ret)
+static int call_route(struct mafsd_control *control, const char *method,
+		      const char *url, const struct exchange *exchange,
+		      struct mafsd_request *request, json_t **ret,
+		      struct mafs_fault *fault)
 {
-	const char *path = NULL;
-	size_t len = 0;
+	const struct mafsd_route *route;
+	int r;
 
-	if (MHD_lookup_connection_value_n(connection, MHD_GET_ARGUMENT_KIND,
-					  "path", strlen("path"), &path,
-					  &len) != MHD_YES)
-		path = NULL;
-	if (path && strlen(path) != len)
-		return -EINVAL;
-	*ret = path;
-	return 0;
+	r = mafsd_route_find(method, url, &route, &request->path);
+	if (r == -ENOENT)
+		return mafs_fault_set(fault, r, "no such path in the API: %s",
+				      url);
+	if (r < 0)
+		return mafs_fault_set(fault, r, "%s does not take %s", url,
+				      method);
+	r = check(exchange, route, request, fault);
+	if (r < 0)
+		return r;
+	/* The idle timeout must not run while the daemon works. */
+	MHD_set_connection_option(request->connection,
+				  MHD_CONNECTION_OPTION_TIMEOUT, 0);
+	r = route->serve(control->d, request, ret, fault);
+	MHD_set_connection_option(request->connection,
+				  MHD_CONNECTION_OPTION_TIMEOUT,
+				  IDLE_TIMEOUT_S);
+	return r;
 }
 
 static enum MHD_Result serve(struct mafsd_control *control,
@@ -135,41 +166,44 @@ static enum MHD_Result serve(struct mafsd_control *control,
 			     const struct exchange *exchange)
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafsd_peer peer = { 0 };
 	struct mafsd_request request = {
-		.body = exchange->body ? exchange->body : "",
-		.body_len = exchange->body_len,
+		.connection = connection,
+		.jobs = control->jobs,
 	};
-	const struct mafsd_route *route;
 	enum MHD_Result queued;
-	json_t *answer = NULL;
+	json_t *body = NULL, *answer = NULL;
 	int r;
 
-	if (!peer_allowed(connection))
-		return reply_error(connection, -EPERM, &fault);
-	r = mafsd_route_find(method, url, &route);
-	if (r == -ENOENT)
-		mafs_fault_set(&fault, r, "no such path in the API: %s", url);
-	else if (r < 0)
-		mafs_fault_set(&fault, r, "%s does not take %s", url, method);
-	if (r == 0 && exchange->too_large)
-		r = mafs_fault_set(&fault, -EMSGSIZE,
-				   "the body is larger than %d bytes",
-				   MAFSD_BODY_MAX);
-	if (r == 0 && query_path(connection, &request.path) < 0)
-		r = mafs_fault_set(&fault, -EINVAL, "path has a NUL in it");
+	r = mafsd_peer_of(connection, &peer);
+	if (r == 0) {
+		if (exchange->body_len)
+			body = json_loadb(exchange->body, exchange->body_len, 0,
+					  NULL);
+		request.body = body;
+		request.who = peer.may_all ? NULL : &peer.who;
+		r = call_route(control, method, url, exchange, &request,
+			       &answer, &fault);
+	}
 	if (r < 0)
-		return reply_error(connection, r, &fault);
-
-	/* The idle timeout must not run while the daemon works. */
-	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0);
-	r = route->serve(control->d, &request, &answer, &fault);
-	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
-				  IDLE_TIMEOUT_S);
-	if (r < 0)
-		return reply_error(connection, r, &fault);
-	queued = reply_json(connection, MHD_HTTP_OK, answer);
+		queued = reply_error(connection, r, &fault);
+	else
+		queued = reply_json(connection, MHD_HTTP_OK, answer);
 	json_decref(answer);
+	json_decref(body);
+	mafsd_peer_done(&peer);
 	return queued;
+}
+
+/* The URL as it came; what is returned is kept for the request. */
+static void *begin(void *context, const char *uri,
+		   struct MHD_Connection *connection)
+{
+	struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+	if (exchange)
+		exchange->has_nul = strstr(uri, "%00") != NULL;
+	return exchange;
 }
 
 static enum MHD_Result take_piece(struct exchange *exchange, const char *piece,
@@ -204,11 +238,10 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection,
 	struct mafsd_control *control = context;
 	struct exchange *exchange = *of_request;
 
-	if (!exchange) {
-		exchange = calloc(1, sizeof(*exchange));
-		if (!exchange)
-			return MHD_NO;
-		*of_request = exchange;
+	if (!exchange)
+		return MHD_NO;
+	if (!exchange->begun) {
+		exchange->begun = true;
 		mafs_guard(&control->lock);
 		control->n_unanswered++;
 		return MHD_YES;
@@ -224,13 +257,16 @@ static void completed(void *context, struct MHD_Connection *connection,
 	struct mafsd_control *control = context;
 	struct exchange *exchange = *of_request;
 
+	bool begun;
+
 	if (!exchange)
 		return;
+	begun = exchange->begun;
 	free(exchange->body);
 	free(exchange);
 	*of_request = NULL;
 	mafs_guard(&control->lock);
-	if (--control->n_unanswered == 0)
+	if (begun && --control->n_unanswered == 0)
 		pthread_cond_broadcast(&control->answered);
 }
 
@@ -310,6 +346,7 @@ static struct MHD_Daemon *start_http(struct mafsd_control *control, int fd)
 		0, NULL, NULL, answer, control, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)N_CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_TIMEOUT_S,
+		MHD_OPTION_URI_LOG_CALLBACK, begin, control,
 		MHD_OPTION_NOTIFY_COMPLETED, completed, control,
 		MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -329,12 +366,18 @@ int mafsd_control_start(struct mafsd *d, const char *socket_path,
 	fd = listen_on(socket_path, fault);
 	if (fd < 0)
 		return fd;
+	control->jobs = mafsd_jobs_new();
+	if (!control->jobs) {
+		close(fd);
+		return -ENOMEM;
+	}
 	control->d = d;
 	pthread_mutex_init(&control->lock, NULL);
 	pthread_cond_init(&control->answered, NULL);
 	control->http = start_http(control, fd);
 	if (!control->http) {
 		unlink(socket_path);
+		mafsd_jobs_free(control->jobs);
 		return mafs_fault_set(fault, -EIO, "%s: no HTTP server",
 				      socket_path);
 	}
@@ -365,6 +408,7 @@ void mafsd_control_stop(struct mafsd_control *control)
 	mafs_closep(&listening);
 	pthread_cond_destroy(&control->answered);
 	pthread_mutex_destroy(&control->lock);
+	mafsd_jobs_free(control->jobs);
 	free(control->socket_path);
 	free(control);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What people ask of a running daemon: how it goes, what is in trouble, sync,
- * one file. Called by the control API, from any thread, with no locks held.
- * (push and pull are in admin_move.c.)
+ * What people ask of a running daemon as a whole: how it goes, what is dirty,
+ * sync. Called by the control API, from any thread, with no locks held.
+ * (Files are asked about in admin_file.c and moved in admin_move.c.)
  */
 #include "intern.h"
 
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -72,10 +73,12 @@ static bool is_stopping(struct mafsd *d)
 void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 {
 	struct mafs_memory_usage usage = { 0 };
+	struct statvfs disk = { 0 };
 	int64_t now_ms = mafsd_now_ms();
 
 	if (d->memory)
 		(void)d->memory->ops->usage(d->memory, &usage);
+	(void)mafsd_statfs(d, &disk);
 	*ret = (struct mafsd_status){
 		.uuid = d->volume->uuid,
 		.source = d->volume->source,
@@ -89,6 +92,8 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.n_dirty = d->n_dirty,
 		.dirty_bytes = d->dirty_bytes,
 		.dirty_oldest_ms = oldest_age_ms(d, now_ms),
+		.disk_size_bytes = (uint64_t)disk.f_blocks * disk.f_frsize,
+		.disk_available_bytes = (uint64_t)disk.f_bavail * disk.f_frsize,
 		.reserved_bytes = reserved_bytes(d),
 		.n_inodes = count_inodes(d),
 		.n_open = d->n_open,
@@ -99,6 +104,8 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.n_promoted = d->n_promoted,
 		.pinned_bytes = mafsd_queue_pinned(d, NULL),
 		.n_written_back = d->n_written_back,
+		.promoted_bytes = d->promoted_bytes,
+		.written_back_bytes = d->written_back_bytes,
 		.n_recovered = d->n_recovered,
 		.n_conflicts = d->n_conflicts,
 		.n_lost_found = d->n_lost_found,
@@ -118,83 +125,108 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		ret->upcalls[i] = d->fs.upcalls[i];
 }
 
-/* ---- troubles ---- */
+/* ---- what is dirty ---- */
 
-/* All of the dirty queue, with a reference each. */
-static int dirty_inodes(struct mafsd *d, struct mafsd_inode ***ret,
-			size_t *ret_n)
+/* The first of the dirty queue, with a reference each. */
+static int dirty_inodes(struct mafsd *d, size_t n_max,
+			struct mafsd_inode ***ret, size_t *ret_n)
 {
 	struct mafsd_inode **inodes;
 	struct mafsd_file *file;
 	size_t n = 0;
 
 	mafs_guard(&d->queue_lock);
-	inodes = calloc(d->dirty_queue.n + 1, sizeof(struct mafsd_inode *));
+	if (n_max > d->dirty_queue.n)
+		n_max = d->dirty_queue.n;
+	inodes = calloc(n_max + 1, sizeof(struct mafsd_inode *));
 	if (!inodes)
 		return -ENOMEM;
-	for (file = d->dirty_queue.first; file; file = file->queue_next)
+	for (file = d->dirty_queue.first; file && n < n_max;
+	     file = file->queue_next)
 		inodes[n++] = mafsd_inode_ref(d, file->inode);
 	*ret = inodes;
 	*ret_n = n;
 	return 0;
 }
 
-static bool is_in_trouble(struct mafsd_inode *inode)
+static uint64_t ms_until(int64_t then_ms, int64_t now_ms)
 {
-	mafs_guard(&inode->lock);
-	return inode->file && inode->file->wb_error;
+	return then_ms > now_ms ? (uint64_t)(then_ms - now_ms) : 0;
 }
 
-static void describe_trouble(struct mafsd *d, struct mafsd_inode *inode,
-			     struct mafsd_trouble *ret)
+/* Return: is it what is asked for? */
+static bool describe_dirty(struct mafsd_inode *inode, bool only_failed,
+			   struct mafsd_dirty *ret)
 {
 	int64_t now_ms = mafsd_now_ms();
 	const struct mafsd_file *file;
-
-	mafsd_path_to_text(d, inode, ret->path, sizeof(ret->path));
 	mafs_guard(&inode->lock);
+
 	file = inode->file;
-	if (!file)
-		return;
-	ret->error = file->wb_error;
-	ret->n_attempts = file->wb_attempts;
-	ret->dirty_bytes = mafs_ranges_total(&file->dirty);
-	ret->age_ms = (uint64_t)(now_ms - file->wb_first_failure_ms);
-	if (mafsd_due_ms(file) > now_ms)
-		ret->next_try_ms = (uint64_t)(mafsd_due_ms(file) - now_ms);
+	if (!file || !mafsd_is_dirty(file) || (only_failed && !file->wb_error))
+		return false;
+	*ret = (struct mafsd_dirty){
+		.error = file->wb_error,
+		.n_attempts = file->wb_attempts,
+		.dirty_bytes = file->dirty_bytes,
+		.age_ms = ms_until(now_ms, file->dirty_since_ms),
+		.next_try_ms = ms_until(mafsd_due_ms(file), now_ms),
+	};
+	if (file->wb_error)
+		ret->failing_ms = ms_until(now_ms, file->wb_first_failure_ms);
+	return true;
 }
 
-/* A file in trouble waits in the dirty queue for its next attempt. */
-int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n)
+static int list_inodes(struct mafsd *d, struct mafsd_inode **inodes, size_t n,
+		       bool only_failed, size_t n_max, struct mafsd_dirty **ret,
+		       size_t *ret_n)
+{
+	char path[PATH_MAX];
+	struct mafsd_dirty *list, one;
+	size_t n_list = 0;
+
+	list = calloc((n < n_max ? n : n_max) + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && n_list < n_max; i++) {
+		if (!describe_dirty(inodes[i], only_failed, &one))
+			continue;
+		mafsd_path_to_text(d, inodes[i], path, sizeof(path));
+		one.path = strdup(path);
+		if (!one.path) {
+			mafsd_dirty_list_free(list, n_list);
+			return -ENOMEM;
+		}
+		list[n_list++] = one;
+	}
+	*ret = list;
+	*ret_n = n_list;
+	return 0;
+}
+
+/* One that failed waits in the queue for its next attempt, anywhere. */
+int mafsd_dirty_list(struct mafsd *d, bool only_failed, size_t n_max,
+		     struct mafsd_dirty **ret, size_t *ret_n)
 {
 	_cleanup_free_ struct mafsd_inode **inodes = NULL;
-	_cleanup_free_ struct mafsd_trouble *troubles = NULL;
-	struct mafsd_trouble *more;
-	size_t n_inodes = 0, n = 0;
+	size_t n = 0;
 	int r;
 
 	mafsd_thread_enter();
-	r = dirty_inodes(d, &inodes, &n_inodes);
-	for (size_t i = 0; r == 0 && i < n_inodes; i++) {
-		if (!is_in_trouble(inodes[i]))
-			continue;
-		more = realloc(troubles, (n + 1) * sizeof(*troubles));
-		if (!more) {
-			r = -ENOMEM;
-			break;
-		}
-		troubles = more;
-		troubles[n] = (struct mafsd_trouble){ 0 };
-		describe_trouble(d, inodes[i], &troubles[n]);
-		n++;
-	}
-	for (size_t i = 0; inodes && i < n_inodes; i++)
-		mafsd_inode_unref(d, inodes[i]);
+	r = dirty_inodes(d, only_failed ? SIZE_MAX : n_max, &inodes, &n);
 	if (r < 0)
 		return r;
-	*ret = take_ptr(troubles);
-	*ret_n = n;
-	return 0;
+	r = list_inodes(d, inodes, n, only_failed, n_max, ret, ret_n);
+	for (size_t i = 0; i < n; i++)
+		mafsd_inode_unref(d, inodes[i]);
+	return r;
+}
+
+void mafsd_dirty_list_free(struct mafsd_dirty *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i].path);
+	free(list);
 }
 
 /* ---- sync ---- */
@@ -212,148 +244,5 @@ int mafsd_sync(struct mafsd *d, struct mafs_fault *fault)
 				      "not everything could be written back: "
 				      "%s; see mafs status",
 				      strerror(-r));
-	return 0;
-}
-
-/* ---- one file ---- */
-
-static const char *state_to_text(const struct mafsd_file *file)
-{
-	if (file->stale && !mafsd_is_dirty(file))
-		return "stale";
-	switch (file->state) {
-	case MAFSD_CLEAN:
-		return "clean";
-	case MAFSD_DIRTY:
-		return "dirty";
-	case MAFSD_WRITING:
-		return "writing";
-	default:
-		return "cold";
-	}
-}
-
-static char path_letter(const struct mafsd *d, const struct mafsd_file *file)
-{
-	if (file->n_open == 0)
-		return '-';
-	switch (file->path) {
-	case MAFSD_M:
-		return file->n_writers ? 'X' : 'M';
-	case MAFSD_D:
-		return 'D';
-	case MAFSD_C:
-		return file->n_writers || d->pass_m || d->pass_n ? 'C' : 'K';
-	default:
-		return '-';
-	}
-}
-
-/* Context: inode->lock held, so the file stays. */
-static uint64_t memory_bytes(struct mafsd *d, struct mafsd_file *file)
-{
-	struct mafs_memory_file *mem;
-	struct stat st;
-	int r;
-
-	if (mafsd_mem_get(d, file, &mem) < 0)
-		return 0;
-	r = mem->memory->ops->stat(mem, &st);
-	mafsd_mem_put(d, file);
-	return r < 0 ? 0 : (uint64_t)st.st_blocks * 512;
-}
-
-/* On a tmpfs the length of the one extent is the memory file's.
- * Context: inode->lock held. */
-static int true_map(struct mafsd *d, struct mafsd_file *file,
-		    struct mafs_map *ret)
-{
-	struct mafs_memory_file *mem;
-	struct stat st;
-	int r;
-
-	r = mafs_map_copy(&file->map, ret);
-	if (r < 0 || !d->memory->ops->kernel_serves || ret->n_extents != 1)
-		return r;
-	if (mafsd_mem_get(d, file, &mem) < 0)
-		return 0;
-	if (d->memory->ops->stat(mem, &st) == 0 && st.st_size > 0)
-		ret->extents[0].length_bytes = (uint64_t)st.st_size;
-	mafsd_mem_put(d, file);
-	return 0;
-}
-
-/* Context: inode->lock held. */
-static int describe_file(struct mafsd *d, struct mafsd_file *file,
-			 struct mafsd_file_info *ret)
-{
-	bool in_memory = mafsd_in_memory(file);
-	bool serves = in_memory && (mafsd_is_dirty(file) || !file->stale);
-
-	strcpy(ret->tier, serves ? "memory" : "disk");
-	strcpy(ret->state, state_to_text(file));
-	ret->path_in_use[0] = path_letter(d, file);
-	ret->n_open = file->n_open;
-	if (!in_memory)
-		return 0;
-	ret->id = file->id;
-	ret->memory_bytes = memory_bytes(d, file);
-	ret->dirty_bytes = mafs_ranges_total(&file->dirty);
-	return true_map(d, file, &ret->map);
-}
-
-static int describe_inode(struct mafsd *d, struct mafsd_inode *inode,
-			  struct mafsd_file_info *ret)
-{
-	struct mafsd_file_info info = {
-		.tier = "disk",
-		.state = "cold",
-		.path_in_use = "-",
-		.policy = mafsd_policy_of(d, inode),
-		.ino = inode->ino,
-	};
-	struct stat st;
-	bool is_volatile;
-	int r;
-
-	mafs_guard(&inode->lock);
-	r = mafsd_stat_locked(d, inode, &st, &is_volatile);
-	if (r < 0)
-		return r;
-	info.size_bytes = (uint64_t)st.st_size;
-	if (inode->file)
-		r = describe_file(d, inode->file, &info);
-	if (r == 0)
-		*ret = info;
-	return r;
-}
-
-int mafsd_resolve_for(struct mafsd *d, const char *path,
-		      struct mafsd_inode **ret, struct mafs_fault *fault)
-{
-	int r = mafsd_resolve(d, path, ret);
-
-	if (r < 0)
-		return mafs_fault_set(fault, r, "%s: %s", path, strerror(-r));
-	return 0;
-}
-
-int mafsd_file_info(struct mafsd *d, const char *path,
-		    struct mafsd_file_info *ret, struct mafs_fault *fault)
-{
-	struct mafsd_inode *inode;
-	int r;
-
-	mafsd_thread_enter();
-	r = mafsd_resolve_for(d, path, &inode, fault);
-	if (r < 0)
-		return r;
-	r = S_ISREG(inode->type) ? describe_inode(d, inode, ret) : -EINVAL;
-	mafsd_inode_unref(d, inode);
-	if (r == -EINVAL)
-		return mafs_fault_set(fault, r, "%s is not a regular file",
-				      path);
-	if (r < 0)
-		return mafs_fault_set(fault, r, "%s: %s", path, strerror(-r));
 	return 0;
 }

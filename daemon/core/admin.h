@@ -9,10 +9,13 @@
 #include <fs/upcalls.h>
 #include <mafs/extent.h>
 #include <mafs/fault.h>
+#include <mafs/platform.h>
 #include <mafs/uuid.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct mafsd;
@@ -33,6 +36,8 @@ struct mafsd_status {
 	uint64_t n_dirty;
 	uint64_t dirty_bytes;
 	uint64_t dirty_oldest_ms; /* age of the oldest dirty byte, 0: none */
+	uint64_t disk_size_bytes; /* of N's whole file system */
+	uint64_t disk_available_bytes; /* to users, less what is reserved */
 	uint64_t reserved_bytes; /* of N's free space */
 	uint64_t n_inodes; /* known to the kernel */
 	uint64_t n_open;
@@ -42,6 +47,8 @@ struct mafsd_status {
 	uint64_t n_promoted;
 	uint64_t pinned_bytes; /* clean and never evicted */
 	uint64_t n_written_back;
+	uint64_t promoted_bytes;
+	uint64_t written_back_bytes;
 	uint64_t n_recovered; /* dirty files found again at start */
 	uint64_t n_conflicts;
 	uint64_t n_lost_found;
@@ -62,19 +69,30 @@ struct mafsd_status {
 void mafsd_status(struct mafsd *d, struct mafsd_status *ret);
 
 /**
- * struct mafsd_trouble - a file whose bytes could not go down
+ * struct mafsd_dirty - a file whose bytes on N are older than in memory
+ * @error: positive errno of the last attempt; 0: none has failed
  */
-struct mafsd_trouble {
-	char path[4096];
-	int error; /* positive errno */
-	unsigned int n_attempts;
+struct mafsd_dirty {
+	char *path; /* owned */
+	int error;
+	unsigned int n_attempts; /* that failed */
 	uint64_t dirty_bytes;
-	uint64_t age_ms; /* since the first failure */
-	uint64_t next_try_ms;
+	uint64_t age_ms; /* since it became dirty */
+	uint64_t failing_ms; /* since the first failure */
+	uint64_t next_try_ms; /* from now; 0: at once, or under way */
 };
 
-/* *ret: array owned by the caller (free()). Return: 0, -ENOMEM. */
-int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n);
+/**
+ * mafsd_dirty_list() - the files that are dirty, those due first first
+ * @only_failed: those whose write-back has failed
+ * @n_max: at most so many
+ * @ret: to be given to mafsd_dirty_list_free()
+ *
+ * Return: 0, -ENOMEM.
+ */
+int mafsd_dirty_list(struct mafsd *d, bool only_failed, size_t n_max,
+		     struct mafsd_dirty **ret, size_t *ret_n);
+void mafsd_dirty_list_free(struct mafsd_dirty *list, size_t n);
 
 /**
  * mafsd_pending_list() - files that a power cut took the bytes of
@@ -84,6 +102,62 @@ int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n);
  * Return: how many there are.
  */
 size_t mafsd_pending_list(struct mafsd *d, char **ret, size_t n_max);
+
+/**
+ * mafsd_sync() - write back everything that is dirty now, durably
+ *
+ * Blocks. Return: 0, or the first error (the rest was tried).
+ */
+int mafsd_sync(struct mafsd *d, struct mafs_fault *fault);
+
+/* ---- what is asked about a path ----
+ *
+ * @who: for whom; what he may not reach is refused with -EACCES. NULL: for the
+ * volume's owner or root, who may do all.
+ */
+
+/* What is done to files, with the access to each that it takes. */
+enum mafsd_action {
+	MAFSD_PUSH, /* write back, evict; write */
+	MAFSD_PULL, /* promote; read */
+	MAFSD_EVICT, /* drop the clean copy in memory; write */
+	MAFSD_FLUSH, /* write back durably; write */
+};
+
+/**
+ * struct mafsd_progress - how far an action is
+ *
+ * Written by one thread, read by any. The totals are of what has to be done
+ * and are counted first; what is there already is in neither.
+ */
+struct mafsd_progress {
+	atomic_bool counted;
+	atomic_uint_fast64_t n_total, bytes_total;
+	atomic_uint_fast64_t n_moved, bytes_moved;
+	atomic_uint_fast64_t n_kept; /* could not */
+	/* What is being moved just now: its bytes, and how many had been moved
+	 * by the whole daemon before. */
+	atomic_uint_fast64_t at_bytes, at_before;
+	atomic_uint_fast64_t *at_counter;
+};
+
+/* What was moved, with what was of the file in hand. */
+uint64_t mafsd_progress_bytes(const struct mafsd_progress *progress);
+
+/**
+ * mafsd_act() - do something to a file, or to all files below a directory
+ * @path: "" for all
+ * @progress: zeroed; how it went afterwards. Files that could not (open,
+ *	mapped, no room, not the caller's) are counted as kept, and the fault
+ *	names the first and why
+ * @count: fill in the totals before, which takes a walk of its own
+ *
+ * Blocks. Return: 0 also when files were kept; -errno when the path could
+ * not be resolved or nothing at all could be done.
+ */
+int mafsd_act(struct mafsd *d, const struct mafs_who *who,
+	      enum mafsd_action action, const char *path, bool count,
+	      struct mafsd_progress *progress, struct mafs_fault *fault);
 
 /* ---- policies of files and directories ---- */
 
@@ -120,36 +194,34 @@ struct mafsd_policy_info {
 	char from[4096];
 };
 
-/* Return: 0, -ENOENT, -errno. */
-int mafsd_policy_get(struct mafsd *d, const char *path,
-		     struct mafsd_policy_info *ret, struct mafs_fault *fault);
+/* Takes read access. Return: 0, -ENOENT, -errno. */
+int mafsd_policy_get(struct mafsd *d, const struct mafs_who *who,
+		     const char *path, struct mafsd_policy_info *ret,
+		     struct mafs_fault *fault);
 
 /**
  * mafsd_policy_set() - from now on; and what can be done at once, is
  * @policy: INHERIT: take away its own
- * @ret_n_moved: files promoted (pinned) or evicted (cold)
- * @ret_n_kept: files that could not move yet; the fault names the first
+ * @count, @progress: as of mafsd_act(); of files promoted (pinned) or evicted
+ *	(cold)
  *
- * Blocks. Return: 0; -EINVAL: neither a file nor a directory; -ENOSPC: to be
- * pinned, and memory does not hold it, nothing was changed; -EROFS; -errno.
+ * Takes to be the file's owner. Blocks. Return: 0; -EINVAL: neither a file nor
+ * a directory; -ENOSPC: to be pinned, and memory does not hold it, nothing was
+ * changed; -EROFS; -errno.
  */
-int mafsd_policy_set(struct mafsd *d, const char *path,
-		     enum mafsd_policy policy, uint64_t *ret_n_moved,
-		     uint64_t *ret_n_kept, struct mafs_fault *fault);
-
-/* mafsd_policy_set() of PINNED. */
-int mafsd_pin(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
-	      uint64_t *ret_n_kept, struct mafs_fault *fault);
+int mafsd_policy_set(struct mafsd *d, const struct mafs_who *who,
+		     const char *path, enum mafsd_policy policy, bool count,
+		     struct mafsd_progress *progress, struct mafs_fault *fault);
 
 /**
  * mafsd_unpin() - nothing at or below a path is pinned any more
  * @ret_n_unpinned: files and directories that had it set
  *
- * Blocks. Return: 0; -EBUSY: a directory above is pinned, the fault names it;
- * -errno.
+ * Takes to be the owner of each. Blocks. Return: 0; -EBUSY: a directory above
+ * is pinned, the fault names it; -errno.
  */
-int mafsd_unpin(struct mafsd *d, const char *path, uint64_t *ret_n_unpinned,
-		struct mafs_fault *fault);
+int mafsd_unpin(struct mafsd *d, const struct mafs_who *who, const char *path,
+		uint64_t *ret_n_unpinned, struct mafs_fault *fault);
 
 /* ---- settings; their table is in mafs/settings.h ---- */
 
@@ -169,43 +241,47 @@ void mafsd_settings_get(struct mafsd *d, struct mafs_settings *ret);
 int mafsd_set(struct mafsd *d, const char *name, const char *value,
 	      struct mafs_fault *fault);
 
-/* ---- to do now ---- */
+/* ---- where bytes are ---- */
 
 /**
- * mafsd_sync() - write back everything that is dirty now, durably
+ * struct mafsd_file_info - a file of any type
+ * @map: owned: mafs_map_done()
  *
- * Blocks. Return: 0, or the first error (the rest was tried).
+ * What is not a regular file has no bytes: its tier is "none".
  */
-int mafsd_sync(struct mafsd *d, struct mafs_fault *fault);
-
-/**
- * mafsd_push() - write back and evict a file, or all files below a directory
- * mafsd_pull() - promote a file, or all files below a directory
- * @ret_n_moved: files that moved
- * @ret_n_kept: files that could not (open, mapped, no room); the fault names
- *	the first and why
- *
- * Blocks. Return: 0 also when files were kept; -errno when the path could
- * not be resolved or nothing at all could be done.
- */
-int mafsd_push(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
-	       uint64_t *ret_n_kept, struct mafs_fault *fault);
-int mafsd_pull(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
-	       uint64_t *ret_n_kept, struct mafs_fault *fault);
-
 struct mafsd_file_info {
-	char tier[16]; /* "memory" or "disk" */
+	char tier[16]; /* of which it is read: "memory", "disk", "none" */
 	char state[16]; /* "clean", "dirty", "writing", "stale", "cold" */
-	char path_in_use[2]; /* M D C X K, or "-" when closed */
+	bool in_memory, on_disk; /* where all of its newest bytes are */
+	char path_in_use[2]; /* M X D C K, or "-" when closed */
 	enum mafsd_policy policy; /* the effective one */
 	uint64_t id; /* in the log; 0 when cold */
-	uint64_t ino;
-	uint64_t size_bytes;
 	uint64_t memory_bytes; /* allocated in memory */
 	uint64_t dirty_bytes;
 	uint64_t n_open;
-	struct mafs_map map; /* owned by the caller: mafs_map_done() */
+	struct stat st;
+	struct mafs_map map;
 };
 
-int mafsd_file_info(struct mafsd *d, const char *path,
-		    struct mafsd_file_info *ret, struct mafs_fault *fault);
+/* Takes read access to a regular file. */
+int mafsd_file_info(struct mafsd *d, const struct mafs_who *who,
+		    const char *path, struct mafsd_file_info *ret,
+		    struct mafs_fault *fault);
+
+/* Gets each name with what it is; @info's map is the callee's to look at only.
+ * Return: 0, or what ends the listing. */
+typedef int mafsd_list_fn(void *context, const char *name,
+			  const struct mafsd_file_info *info);
+
+/**
+ * mafsd_list() - the names in a directory, in no order
+ * @offset: 0, or where an earlier call has ended
+ * @n_max: so many names at most
+ * @ret_next: where to go on; 0: that was all
+ *
+ * Takes read and search access to the directory. Without extents.
+ * Return: 0, -ENOTDIR, -errno, or what @visit gave.
+ */
+int mafsd_list(struct mafsd *d, const struct mafs_who *who, const char *path,
+	       int64_t offset, size_t n_max, mafsd_list_fn *visit,
+	       void *context, int64_t *ret_next, struct mafs_fault *fault);

@@ -120,19 +120,18 @@ static int requeue(struct mafsd *d, struct mafsd_inode *top)
 }
 
 /* Files go where they belong. @stop: leave off then; may be NULL. */
-static int follow(struct mafsd *d, struct mafsd_inode *top,
-		  const atomic_bool *stop, uint64_t *ret_n_moved,
-		  uint64_t *ret_n_kept, struct mafs_fault *fault)
+static int follow(struct mafsd *d, const struct mafs_who *who,
+		  struct mafsd_inode *top, const atomic_bool *stop, bool count,
+		  struct mafsd_progress *progress, struct mafs_fault *fault)
 {
 	switch (mafsd_policy_of(d, top)) {
 	case MAFSD_POLICY_PINNED:
-		return mafsd_pull_tree(d, top, stop, ret_n_moved, ret_n_kept,
-				       fault);
+		return mafsd_act_tree(d, who, MAFSD_PULL, top, stop, count,
+				      progress, fault);
 	case MAFSD_POLICY_COLD:
-		return mafsd_push_tree(d, top, stop, ret_n_moved, ret_n_kept,
-				       fault);
+		return mafsd_act_tree(d, who, MAFSD_PUSH, top, stop, count,
+				      progress, fault);
 	default:
-		*ret_n_moved = *ret_n_kept = 0;
 		return 0;
 	}
 }
@@ -164,14 +163,50 @@ static int change(struct mafsd *d, struct mafsd_inode *top,
 
 /* ---- by path ---- */
 
-int mafsd_policy_get(struct mafsd *d, const char *path,
-		     struct mafsd_policy_info *ret, struct mafs_fault *fault)
+/* As for the xattr: modes say who may use a file, not who may rule it. */
+static int check_owned(struct mafsd *d, const struct mafs_who *who,
+		       struct mafsd_inode *inode)
+{
+	struct stat st;
+	int r;
+
+	if (!who)
+		return 0;
+	r = mafsd_stat_n(d, inode, &st);
+	return r < 0 ? r : st.st_uid == who->uid ? 0 : -EACCES;
+}
+
+static int resolve_owned(struct mafsd *d, const struct mafs_who *who,
+			 const char *path, struct mafsd_inode **ret,
+			 struct mafs_fault *fault)
+{
+	struct mafsd_inode *inode;
+	int r;
+
+	r = mafsd_resolve_as(d, who, path, F_OK, &inode, fault);
+	if (r < 0)
+		return r;
+	r = check_owned(d, who, inode);
+	if (r < 0) {
+		mafsd_inode_unref(d, inode);
+		return mafs_fault_set(fault, r,
+				      "%.300s: user %u does not own it: its "
+				      "policy is its owner's to set",
+				      path, (unsigned int)who->uid);
+	}
+	*ret = inode;
+	return 0;
+}
+
+int mafsd_policy_get(struct mafsd *d, const struct mafs_who *who,
+		     const char *path, struct mafsd_policy_info *ret,
+		     struct mafs_fault *fault)
 {
 	struct mafsd_inode *inode, *from;
 	int r;
 
 	mafsd_thread_enter();
-	r = mafsd_resolve_for(d, path, &inode, fault);
+	r = mafsd_resolve_as(d, who, path, R_OK, &inode, fault);
 	if (r < 0)
 		return r;
 	ret->own = mafsd_policy_own(d, inode);
@@ -186,37 +221,31 @@ int mafsd_policy_get(struct mafsd *d, const char *path,
 	return 0;
 }
 
-int mafsd_policy_set(struct mafsd *d, const char *path,
-		     enum mafsd_policy policy, uint64_t *ret_n_moved,
-		     uint64_t *ret_n_kept, struct mafs_fault *fault)
+int mafsd_policy_set(struct mafsd *d, const struct mafs_who *who,
+		     const char *path, enum mafsd_policy policy, bool count,
+		     struct mafsd_progress *progress, struct mafs_fault *fault)
 {
 	struct mafsd_inode *inode;
 	int r;
 
 	mafsd_thread_enter();
-	r = mafsd_resolve_for(d, path, &inode, fault);
+	r = resolve_owned(d, who, path, &inode, fault);
 	if (r < 0)
 		return r;
 	r = change(d, inode, policy, 0, fault);
 	if (r == -ENODATA && policy == MAFSD_POLICY_INHERIT)
 		r = 0; /* there was none */
 	if (r == 0)
-		r = follow(d, inode, NULL, ret_n_moved, ret_n_kept, fault);
+		r = follow(d, who, inode, NULL, count, progress, fault);
 	mafsd_inode_unref(d, inode);
 	return r;
-}
-
-int mafsd_pin(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
-	      uint64_t *ret_n_kept, struct mafs_fault *fault)
-{
-	return mafsd_policy_set(d, path, MAFSD_POLICY_PINNED, ret_n_moved,
-				ret_n_kept, fault);
 }
 
 /* ---- unpin ---- */
 
 struct unpin {
 	struct mafsd *d;
+	const struct mafs_who *who;
 	uint64_t n;
 	int error; /* the first */
 };
@@ -228,7 +257,10 @@ static void unpin_one(void *context, struct mafsd_inode *inode)
 
 	if (mafsd_policy_own(unpin->d, inode) != MAFSD_POLICY_PINNED)
 		return;
-	r = mafsd_policy_store(unpin->d, inode, MAFSD_POLICY_INHERIT, 0);
+	r = check_owned(unpin->d, unpin->who, inode);
+	if (r == 0)
+		r = mafsd_policy_store(unpin->d, inode, MAFSD_POLICY_INHERIT,
+				       0);
 	if (r == 0)
 		unpin->n++;
 	else if (unpin->error == 0)
@@ -243,11 +275,13 @@ static void unpin_file(void *context, struct mafsd_inode *inode)
 	mafsd_inode_unref(unpin->d, inode);
 }
 
-static int unpin_tree(struct mafsd *d, struct mafsd_inode *top, uint64_t *ret_n,
+static int unpin_tree(struct mafsd *d, const struct mafs_who *who,
+		      struct mafsd_inode *top, uint64_t *ret_n,
 		      struct mafs_fault *fault)
 {
-	struct unpin unpin = { .d = d };
+	struct unpin unpin = { .d = d, .who = who };
 	const struct mafsd_walk walk = {
+		.who = who,
 		.context = &unpin,
 		.file = unpin_file,
 		.directory = unpin_one,
@@ -285,19 +319,19 @@ static int check_above(struct mafsd *d, struct mafsd_inode *top,
 	return r;
 }
 
-int mafsd_unpin(struct mafsd *d, const char *path, uint64_t *ret_n_unpinned,
-		struct mafs_fault *fault)
+int mafsd_unpin(struct mafsd *d, const struct mafs_who *who, const char *path,
+		uint64_t *ret_n_unpinned, struct mafs_fault *fault)
 {
 	struct mafsd_inode *inode;
 	int r;
 
 	mafsd_thread_enter();
-	r = mafsd_resolve_for(d, path, &inode, fault);
+	r = resolve_owned(d, who, path, &inode, fault);
 	if (r < 0)
 		return r;
 	r = check_above(d, inode, fault);
 	if (r == 0)
-		r = unpin_tree(d, inode, ret_n_unpinned, fault);
+		r = unpin_tree(d, who, inode, ret_n_unpinned, fault);
 	mafsd_inode_unref(d, inode);
 	return r;
 }
@@ -324,10 +358,10 @@ static void run_follow(void *argument)
 {
 	struct following *following = argument;
 	struct mafsd *d = following->d;
-	uint64_t n_moved, n_kept;
+	struct mafsd_progress progress = { 0 };
 
-	(void)follow(d, following->top, &d->promote_large.stop, &n_moved,
-		     &n_kept, NULL);
+	(void)follow(d, NULL, following->top, &d->promote_large.stop, false,
+		     &progress, NULL);
 	mafsd_inode_unref(d, following->top);
 	free(following);
 }

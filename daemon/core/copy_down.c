@@ -136,6 +136,7 @@ static int copy_data(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
 		r = d->tier->pwrite(copy->n_fd, copy->bytes, (size_t)n, start);
 		if (r < 0)
 			return r;
+		atomic_fetch_add(&d->written_back_bytes, (uint64_t)n);
 		start += (uint64_t)n;
 	}
 	return 0;

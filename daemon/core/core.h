@@ -334,6 +334,7 @@ struct mafsd {
 	atomic_uint_fast64_t n_hot, n_dirty, n_open;
 	atomic_uint_fast64_t n_spilled, n_evicted, n_promoted;
 	atomic_uint_fast64_t n_written_back, n_recovered;
+	atomic_uint_fast64_t promoted_bytes, written_back_bytes;
 	atomic_uint_fast64_t n_conflicts, n_lost_found, n_given_back;
 	int64_t started_ms;
 };

@@ -72,6 +72,17 @@ void mafsd_proc_path(int fd, char ret[static MAFSD_PROC_LEN]);
 /* Walks a path below the root. Takes a reference. */
 int mafsd_resolve(struct mafsd *d, const char *path, struct mafsd_inode **ret);
 
+/* ---- access.c: for whom something is asked; NULL: who may all ---- */
+
+/* mafsd_resolve() of what @who may reach and has @access (R_OK, ...) to.
+ * The fault is set. */
+int mafsd_resolve_as(struct mafsd *d, const struct mafs_who *who,
+		     const char *path, int access, struct mafsd_inode **ret,
+		     struct mafs_fault *fault);
+/* The same of an inode that was reached already. Return: 0, -EACCES, ... */
+int mafsd_admits(struct mafsd *d, const struct mafs_who *who,
+		 struct mafsd_inode *inode, int access);
+
 /* ---- attr.c ---- */
 
 /* With the memory file's size and times where they count.
@@ -336,11 +347,15 @@ int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
 
 /**
  * struct mafsd_walk - what is called for each
+ * @who: for whom, NULL: who may all; he needs to be able to list the
+ *	directories and to have @access (R_OK, ...) to the files
  * @file: a regular file; takes over the reference
  * @directory: before what is in it; may be NULL
- * @failed: a directory that cannot be read
+ * @failed: a directory that cannot be read, a file that he may not access
  */
 struct mafsd_walk {
+	const struct mafs_who *who;
+	int access;
 	void *context;
 	void (*file)(void *context, struct mafsd_inode *inode);
 	void (*directory)(void *context, struct mafsd_inode *inode);
@@ -353,16 +368,16 @@ int mafsd_walk(struct mafsd *d, struct mafsd_inode *top,
 
 /* ---- admin*.c, as far as others need it ---- */
 
-/* mafsd_resolve(), and the fault says what is wrong. */
-int mafsd_resolve_for(struct mafsd *d, const char *path,
-		      struct mafsd_inode **ret, struct mafs_fault *fault);
-/* @stop: leave off as soon as it is set; may be NULL. */
-int mafsd_push_tree(struct mafsd *d, struct mafsd_inode *top,
-		    const atomic_bool *stop, uint64_t *ret_n_moved,
-		    uint64_t *ret_n_kept, struct mafs_fault *fault);
-int mafsd_pull_tree(struct mafsd *d, struct mafsd_inode *top,
-		    const atomic_bool *stop, uint64_t *ret_n_moved,
-		    uint64_t *ret_n_kept, struct mafs_fault *fault);
+/**
+ * mafsd_act_tree() - mafsd_act() on what was found already
+ * @stop: leave off as soon as it is set; may be NULL
+ *
+ * Access to @top itself was asked for. Return: 0, -ENOMEM with the fault set.
+ */
+int mafsd_act_tree(struct mafsd *d, const struct mafs_who *who,
+		   enum mafsd_action action, struct mafsd_inode *top,
+		   const atomic_bool *stop, bool count,
+		   struct mafsd_progress *progress, struct mafs_fault *fault);
 
 /* ---- promote.c: promotion by use ---- */
 

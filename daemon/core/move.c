@@ -140,6 +140,7 @@ static int copy_up(struct mafsd *d, struct promotion *p)
 						   (uint64_t)at);
 			if (n <= 0)
 				return n < 0 ? (int)n : -ENOSPC;
+			atomic_fetch_add(&d->promoted_bytes, (uint64_t)n);
 			at += n;
 		}
 	}

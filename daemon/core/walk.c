@@ -36,9 +36,15 @@ static int add(struct mafsd *d, struct todo *todo, struct mafsd_inode *dir)
 static int meet(struct mafsd *d, const struct mafsd_walk *walk,
 		struct todo *todo, struct mafsd_inode *inode)
 {
+	int r;
+
 	if (S_ISREG(inode->type)) {
-		walk->file(walk->context, inode);
-		return 0;
+		r = mafsd_admits(d, walk->who, inode, walk->access);
+		if (r == 0) {
+			walk->file(walk->context, inode);
+			return 0;
+		}
+		walk->failed(walk->context, inode, r);
 	}
 	if (S_ISDIR(inode->type))
 		return add(d, todo, inode);
@@ -56,6 +62,9 @@ static int read_dir(struct mafsd *d, const struct mafsd_walk *walk,
 	off_t offset = 0;
 	int r;
 
+	r = mafsd_admits(d, walk->who, inode, R_OK | X_OK);
+	if (r < 0)
+		return r;
 	r = mafsd_opendir(d, inode->nodeid, &dir);
 	if (r < 0)
 		return r;

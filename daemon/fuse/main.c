@@ -70,16 +70,17 @@ static int open_volume(struct daemon *self, struct mafs_fault *fault)
 
 static void tell_troubles(struct mafsd *d)
 {
-	_cleanup_free_ struct mafsd_trouble *troubles = NULL;
+	struct mafsd_dirty *troubles = NULL;
 	size_t n = 0;
 
-	if (mafsd_troubles(d, &troubles, &n) < 0)
+	if (mafsd_dirty_list(d, true, SIZE_MAX, &troubles, &n) < 0)
 		return;
 	for (size_t i = 0; i < n && i < N_TROUBLES_TOLD; i++)
 		mafs_error("%s: not written back: %s", troubles[i].path,
 			   strerror(troubles[i].error));
 	if (n > N_TROUBLES_TOLD)
 		mafs_error("and %zu more files", n - N_TROUBLES_TOLD);
+	mafsd_dirty_list_free(troubles, n);
 }
 
 /* Everything down. What cannot go stays in memory. */

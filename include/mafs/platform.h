@@ -8,6 +8,7 @@
 #include <mafs/fault.h>
 #include <mafs/identity.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -148,6 +149,31 @@ int mafs_thread_init(void);
 void mafs_act_as(uid_t fsuid, gid_t fsgid);
 /* Back to the daemon's own ids. */
 void mafs_act_as_self(void);
+
+/**
+ * struct mafs_who - a user as the kernel sees one
+ * @groups: supplementary ones; borrowed
+ */
+struct mafs_who {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;
+	size_t n_groups;
+};
+
+/**
+ * mafs_open_as() - O_PATH descriptor of what a user can reach
+ * @dirfd: @path is relative to it and does not leave it, as for
+ *	mafs_open_beneath(); AT_FDCWD: @path is absolute, links are followed
+ * @path: "" for @dirfd itself, which may be any file
+ * @access: R_OK, W_OK, X_OK that the user has to have on the last
+ *
+ * The kernel decides, with none of our capabilities: modes, owners and ACLs of
+ * the file and of the directories on the way to it. Return: descriptor;
+ * -EPERM: only root can ask for others; -EACCES, -ENOENT, -errno.
+ */
+int mafs_open_as(const struct mafs_who *who, int dirfd, const char *path,
+		 int access);
 
 /**
  * mafs_capabilities_limit() - keep only what the daemon needs

@@ -15,7 +15,9 @@
 #include <mafs/platform.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <mafs/cleanup.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -86,4 +88,71 @@ void mafs_act_as_self(void)
 {
 	if (ids.known)
 		mafs_act_as(ids.self_uid, ids.self_gid);
+}
+
+/* ---- what another can reach ---- */
+
+static int open_and_check(int dirfd, const char *path, int access)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (dirfd == AT_FDCWD) {
+		fd = open(path, O_PATH | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+	} else if (*path) {
+		fd = mafs_open_beneath(dirfd, path, O_PATH | O_NOFOLLOW, 0);
+		if (fd < 0)
+			return fd;
+	} else {
+		fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return -errno;
+	}
+	/* Raw: by the file-system ids, which is what is ours to change. */
+	if (syscall(SYS_faccessat2, fd, "", access,
+		    AT_EMPTY_PATH | AT_EACCESS) < 0)
+		return -errno;
+	return take_fd(fd);
+}
+
+/* The groups of this thread. Return: how many, -errno. */
+static int own_groups(gid_t **ret)
+{
+	int n = getgroups(0, NULL);
+
+	if (n < 0)
+		return -errno;
+	*ret = calloc((size_t)n + 1, sizeof(gid_t));
+	if (!*ret)
+		return -ENOMEM;
+	n = getgroups(n, *ret);
+	return n < 0 ? -errno : n;
+}
+
+int mafs_open_as(const struct mafs_who *who, int dirfd, const char *path,
+		 int access)
+{
+	_cleanup_free_ gid_t *groups = NULL;
+	int fd, n_groups;
+
+	if (!ids.known)
+		learn_ids();
+	mafs_act_as_self();
+	if (!ids.is_root)
+		return -EPERM;
+	n_groups = own_groups(&groups);
+	if (n_groups < 0)
+		return n_groups;
+	if (syscall(SYS_setgroups, who->n_groups, who->groups) < 0)
+		return -errno;
+	/* This takes the capabilities that concern files, too. */
+	syscall(SYS_setfsgid, who->gid);
+	syscall(SYS_setfsuid, who->uid);
+	fd = open_and_check(dirfd, path, access);
+	syscall(SYS_setfsuid, ids.self_uid);
+	syscall(SYS_setfsgid, ids.self_gid);
+	if (syscall(SYS_setgroups, n_groups, groups) < 0)
+		abort(); /* never go on with another's groups */
+	return fd;
 }

@@ -204,7 +204,7 @@ static void push(struct core *c, const char *path)
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	uint64_t n_moved = 0, n_kept = 0;
 
-	must_be(mafsd_push(c->d, path, &n_moved, &n_kept, &fault), 0);
+	must_be(t_push(c->d, path, &n_moved, &n_kept, &fault), 0);
 	must_be(n_kept, 0);
 }
 

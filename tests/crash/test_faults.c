@@ -75,25 +75,27 @@ static struct mafsd_open *make_dirty(struct core *c, const char *name)
 static void must_be_troubled(struct core *c, const char *name, int error,
 			     unsigned int n_attempts)
 {
-	_cleanup_free_ struct mafsd_trouble *troubles = NULL;
+	struct mafsd_dirty *troubles = NULL;
 	size_t n = 0;
 
-	must_be(mafsd_troubles(c->d, &troubles, &n), 0);
+	must_be(mafsd_dirty_list(c->d, true, SIZE_MAX, &troubles, &n), 0);
 	must_be(n, 1);
 	must_be(strcmp(troubles[0].path, name), 0);
 	must_be(troubles[0].error, error);
 	must_be(troubles[0].n_attempts, n_attempts);
 	must(troubles[0].dirty_bytes > 0);
 	must(troubles[0].next_try_ms > 0);
+	mafsd_dirty_list_free(troubles, n);
 }
 
 static void must_be_well(struct core *c)
 {
-	_cleanup_free_ struct mafsd_trouble *troubles = NULL;
+	struct mafsd_dirty *troubles = NULL;
 	size_t n = 1;
 
-	must_be(mafsd_troubles(c->d, &troubles, &n), 0);
+	must_be(mafsd_dirty_list(c->d, true, SIZE_MAX, &troubles, &n), 0);
 	must_be(n, 0);
+	mafsd_dirty_list_free(troubles, n);
 }
 
 static void fail_and_get_over(struct core *c, const struct fault *fault)

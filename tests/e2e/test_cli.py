@@ -18,7 +18,7 @@ from work import (Child, as_user, fails, mounts, private_mounts, run,
                   wait_for)
 
 COMMANDS = ("mount", "umount", "status", "sync", "stat", "push", "pull",
-            "logplay", "fsck", "log")
+            "evict", "logplay", "fsck", "log")
 
 FAKE_DAEMON = """#!/bin/sh
 # Speaks as the daemon does on its --ready-fd.

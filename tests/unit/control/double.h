@@ -21,6 +21,12 @@ struct mafsd {
 	int move_error;
 	uint64_t n_kept;
 	char moved_path[4096];
+	enum mafsd_action action;
+	enum mafsd_policy policy;
+	bool who_known; /* somebody else than root and the owner */
+	uid_t uid;
+	gid_t group;
+	size_t n_groups;
 };
 
 const char *mafsd_upcall_to_text(enum mafsd_upcall upcall)
@@ -50,18 +56,29 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 	ret->upcalls[MAFSD_UPCALL_read] = 7;
 }
 
-int mafsd_troubles(struct mafsd *d, struct mafsd_trouble **ret, size_t *ret_n)
+int mafsd_dirty_list(struct mafsd *d, bool only_failed, size_t n_max,
+		     struct mafsd_dirty **ret, size_t *ret_n)
 {
-	struct mafsd_trouble *trouble = calloc(1, sizeof(*trouble));
+	struct mafsd_dirty *dirty = calloc(1, sizeof(*dirty));
 
-	if (!trouble)
+	(void)d;
+	(void)n_max;
+	if (!dirty)
 		return -ENOMEM;
-	strcpy(trouble->path, "a/b");
-	trouble->error = ENOSPC;
-	trouble->n_attempts = 4;
-	*ret = trouble;
+	dirty->path = strdup("a/b");
+	dirty->error = only_failed ? ENOSPC : 0;
+	dirty->n_attempts = only_failed ? 4 : 0;
+	dirty->dirty_bytes = 512;
+	*ret = dirty;
 	*ret_n = 1;
 	return 0;
+}
+
+void mafsd_dirty_list_free(struct mafsd_dirty *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i].path);
+	free(list);
 }
 
 size_t mafsd_pending_list(struct mafsd *d, char **ret, size_t n_max)
@@ -84,36 +101,112 @@ int mafsd_sync(struct mafsd *d, struct mafs_fault *fault)
 	return d->sync_error;
 }
 
-int mafsd_push(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
-	       uint64_t *ret_n_kept, struct mafs_fault *fault)
+static int note_path(struct mafsd *d, const struct mafs_who *who,
+		     const char *path, struct mafs_fault *fault)
 {
 	strcpy(d->moved_path, path);
+	d->who_known = who != NULL;
+	if (who) {
+		d->uid = who->uid;
+		d->n_groups = who->n_groups;
+		d->group = who->n_groups ? who->groups[0] : 0;
+	}
 	if (d->move_error < 0)
 		return mafs_fault_set(fault, d->move_error, "%s: gone", path);
-	*ret_n_moved = 5;
-	*ret_n_kept = d->n_kept;
-	if (d->n_kept)
-		mafs_fault_set(fault, 0, "a/b is open");
 	return 0;
 }
 
-int mafsd_pull(struct mafsd *d, const char *path, uint64_t *ret_n_moved,
-	       uint64_t *ret_n_kept, struct mafs_fault *fault)
+int mafsd_act(struct mafsd *d, const struct mafs_who *who,
+	      enum mafsd_action action, const char *path, bool count,
+	      struct mafsd_progress *progress, struct mafs_fault *fault)
 {
-	return mafsd_push(d, path, ret_n_moved, ret_n_kept, fault);
+	int r = note_path(d, who, path, fault);
+
+	d->action = action;
+	if (r < 0)
+		return r;
+	if (count) {
+		progress->n_total = 7;
+		progress->bytes_total = 4096;
+		progress->counted = true;
+	}
+	progress->n_moved = 5;
+	progress->bytes_moved = 1024;
+	progress->n_kept = d->n_kept;
+	if (d->n_kept)
+		mafs_fault_set(fault, 0, "a/b is open");
+	mafs_guard(&d->lock);
+	d->sync_entered = true;
+	pthread_cond_broadcast(&d->changed);
+	while (d->sync_blocks)
+		pthread_cond_wait(&d->changed, &d->lock);
+	return 0;
 }
 
-int mafsd_file_info(struct mafsd *d, const char *path,
-		    struct mafsd_file_info *ret, struct mafs_fault *fault)
+uint64_t mafsd_progress_bytes(const struct mafsd_progress *progress)
 {
-	struct mafs_extent *extent = calloc(1, sizeof(*extent));
+	return progress->bytes_moved;
+}
 
+const char *mafsd_policy_to_text(enum mafsd_policy policy)
+{
+	return policy == MAFSD_POLICY_PINNED ? "pinned" : "tiered";
+}
+
+int mafsd_policy_set(struct mafsd *d, const struct mafs_who *who,
+		     const char *path, enum mafsd_policy policy, bool count,
+		     struct mafsd_progress *progress, struct mafs_fault *fault)
+{
+	d->policy = policy;
+	return note_path(d, who, path, fault);
+}
+
+int mafsd_unpin(struct mafsd *d, const struct mafs_who *who, const char *path,
+		uint64_t *ret_n_unpinned, struct mafs_fault *fault)
+{
+	*ret_n_unpinned = 2;
+	return note_path(d, who, path, fault);
+}
+
+int mafsd_file_info(struct mafsd *d, const struct mafs_who *who,
+		    const char *path, struct mafsd_file_info *ret,
+		    struct mafs_fault *fault)
+{
+	struct mafs_extent *extent;
+	int r = note_path(d, who, path, fault);
+
+	if (r < 0)
+		return r;
+	extent = calloc(1, sizeof(*extent));
 	if (!extent)
 		return -ENOMEM;
-	strcpy(d->moved_path, path);
-	*ret = (struct mafsd_file_info){ .tier = "memory", .state = "dirty" };
+	*ret = (struct mafsd_file_info){
+		.tier = "memory",
+		.state = "dirty",
+		.in_memory = true,
+		.policy = MAFSD_POLICY_PINNED,
+		.st = { .st_mode = S_IFREG | 0640, .st_size = 99 },
+	};
 	extent->length_bytes = 4096;
 	ret->map.extents = extent;
 	ret->map.n_extents = 1;
 	return 0;
+}
+
+/* Names n0, n1, ... up to n24, as many as are asked for. */
+int mafsd_list(struct mafsd *d, const struct mafs_who *who, const char *path,
+	       int64_t offset, size_t n_max, mafsd_list_fn *visit,
+	       void *context, int64_t *ret_next, struct mafs_fault *fault)
+{
+	struct mafsd_file_info info = { .tier = "disk", .on_disk = true };
+	int r = note_path(d, who, path, fault);
+	char name[8];
+
+	for (; r == 0 && offset < 25 && n_max > 0; offset++, n_max--) {
+		snprintf(name, sizeof(name), "n%d%s", (int)offset,
+			 offset == 24 ? "\xff" : "");
+		r = visit(context, name, &info);
+	}
+	*ret_next = offset < 25 ? offset : 0;
+	return r;
 }

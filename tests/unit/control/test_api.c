@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <jansson.h>
 #include <mafs/cleanup.h>
 #include <pthread.h>
@@ -167,7 +168,8 @@ static void test_failed_sync_gives_its_text_and_errno(void **state)
 	json_t *answer;
 
 	fixture->d.sync_error = -ENOSPC;
-	assert_int_equal(call(fixture, "POST", "/v1/sync", "", &answer), 507);
+	assert_int_equal(call(fixture, "POST", "/v1/admin/flush", "", &answer),
+			 507);
 	assert_json_text(answer, "error", "a/b: the disk is full");
 	assert_json_int(answer, "errno", ENOSPC);
 	json_decref(answer);
@@ -177,7 +179,8 @@ static void *sync_in_thread(void *context)
 {
 	json_t *answer;
 
-	assert_int_equal(call(context, "POST", "/v1/sync", "", &answer), 200);
+	assert_int_equal(call(context, "POST", "/v1/admin/flush", "", &answer),
+			 200);
 	json_decref(answer);
 	return NULL;
 }
@@ -212,7 +215,7 @@ static void test_push_takes_its_path_from_the_body(void **state)
 	struct fixture *fixture = *state;
 	json_t *answer;
 
-	assert_int_equal(call(fixture, "POST", "/v1/push",
+	assert_int_equal(call(fixture, "POST", "/v1/admin/push",
 			      "{\"path\": \"/a/b/\"}", &answer),
 			 200);
 	assert_string_equal(fixture->d.moved_path, "a/b");
@@ -226,8 +229,9 @@ static void test_pull_takes_any_byte_from_the_query(void **state)
 	struct fixture *fixture = *state;
 	json_t *answer;
 
-	assert_int_equal(call(fixture, "POST", "/v1/pull?path=a%2Fb%FF+c%20d",
-			      "", &answer),
+	assert_int_equal(call(fixture, "POST",
+			      "/v1/admin/pull?path=a%2Fb%FF+c%20d", "",
+			      &answer),
 			 200);
 	assert_string_equal(fixture->d.moved_path, "a/b\xff c d");
 	json_decref(answer);
@@ -239,25 +243,158 @@ static void test_push_says_what_was_kept_and_why(void **state)
 	json_t *answer;
 
 	fixture->d.n_kept = 2;
-	assert_int_equal(call(fixture, "POST", "/v1/push?path=", "", &answer),
+	assert_int_equal(call(fixture, "POST", "/v1/admin/push?path=", "",
+			      &answer),
 			 200);
 	assert_json_int(answer, "n_kept", 2);
 	assert_json_text(answer, "kept_why", "a/b is open");
 	json_decref(answer);
 }
 
-static void test_file_answers_with_extents(void **state)
+static void test_meta_takes_the_path_from_its_url(void **state)
 {
 	struct fixture *fixture = *state;
-	json_t *answer, *extent;
+	json_t *answer, *extent, *tiers;
 
-	assert_int_equal(call(fixture, "GET", "/v1/file?path=x", "", &answer),
+	assert_int_equal(call(fixture, "GET", "/v1/meta/a/b%20%FF+%2Fc", "",
+			      &answer),
 			 200);
-	assert_json_text(answer, "path", "x");
+	assert_string_equal(fixture->d.moved_path, "a/b \xff+/c");
+	assert_json_text(answer, "path", "a/b \xEF\xBF\xBD+/c");
+	assert_json_text(answer, "path_hex", "612f6220ff2b2f63");
 	assert_json_text(answer, "tier", "memory");
 	assert_json_text(answer, "state", "dirty");
+	assert_json_text(answer, "policy", "pinned");
+	assert_json_text(answer, "type", "file");
+	assert_json_text(answer, "mode", "0640");
+	assert_json_int(answer, "size_bytes", 99);
+	tiers = json_object_get(answer, "tiers");
+	assert_int_equal(json_array_size(tiers), 1);
+	assert_string_equal(json_string_value(json_array_get(tiers, 0)),
+			    "memory");
 	extent = json_array_get(json_object_get(answer, "extents"), 0);
 	assert_json_int(extent, "length", 4096);
+	json_decref(answer);
+
+	assert_int_equal(call(fixture, "GET", "/v1/meta", "", &answer), 200);
+	assert_string_equal(fixture->d.moved_path, "");
+	json_decref(answer);
+}
+
+static void test_listing_goes_on_where_the_last_has_ended(void **state)
+{
+	struct fixture *fixture = *state;
+	json_t *answer, *entries;
+
+	assert_int_equal(call(fixture, "GET", "/v1/ls/d?max=20", "", &answer),
+			 200);
+	entries = json_object_get(answer, "entries");
+	assert_int_equal(json_array_size(entries), 20);
+	assert_json_text(json_array_get(entries, 19), "name", "n19");
+	assert_json_int(answer, "next", 20);
+	json_decref(answer);
+
+	assert_int_equal(call(fixture, "GET", "/v1/ls/d?max=20&offset=20", "",
+			      &answer),
+			 200);
+	entries = json_object_get(answer, "entries");
+	assert_int_equal(json_array_size(entries), 5);
+	assert_json_text(json_array_get(entries, 4), "name_hex", "6e3234ff");
+	assert_true(json_is_null(json_object_get(answer, "next")));
+	json_decref(answer);
+}
+
+static void test_dirty_files_are_listed(void **state)
+{
+	json_t *answer, *file;
+
+	assert_int_equal(call(*state, "GET", "/v1/admin/dirty", "", &answer),
+			 200);
+	assert_json_int(answer, "n_dirty", 2);
+	file = json_array_get(json_object_get(answer, "files"), 0);
+	assert_json_text(file, "path", "a/b");
+	assert_json_int(file, "dirty_bytes", 512);
+	assert_true(json_is_null(json_object_get(file, "error")));
+	json_decref(answer);
+}
+
+static void *pull_in_thread(void *context)
+{
+	json_t *answer;
+
+	assert_int_equal(call(context, "POST",
+			      "/v1/admin/pull?path=big&job=mine", "", &answer),
+			 200);
+	json_decref(answer);
+	return NULL;
+}
+
+static void test_move_with_a_name_is_listed_until_it_ends(void **state)
+{
+	struct fixture *fixture = *state;
+	struct mafsd *d = &fixture->d;
+	json_t *answer, *job;
+	pthread_t thread;
+
+	d->sync_blocks = true;
+	assert_int_equal(pthread_create(&thread, NULL, pull_in_thread, fixture),
+			 0);
+	pthread_mutex_lock(&d->lock);
+	while (!d->sync_entered)
+		pthread_cond_wait(&d->changed, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+
+	assert_int_equal(call(fixture, "GET", "/v1/admin/jobs", "", &answer),
+			 200);
+	job = json_array_get(json_object_get(answer, "jobs"), 0);
+	assert_json_text(job, "job", "mine");
+	assert_json_text(job, "action", "pull");
+	assert_json_text(job, "path", "big");
+	assert_json_int(job, "n_total", 7);
+	assert_json_int(job, "bytes_moved", 1024);
+	json_decref(answer);
+
+	pthread_mutex_lock(&d->lock);
+	d->sync_blocks = false;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	pthread_join(thread, NULL);
+	assert_int_equal(call(fixture, "GET", "/v1/admin/jobs", "", &answer),
+			 200);
+	assert_int_equal(json_array_size(json_object_get(answer, "jobs")), 0);
+	json_decref(answer);
+}
+
+static void test_each_action_is_what_its_path_says(void **state)
+{
+	static const struct {
+		const char *url;
+		enum mafsd_action action;
+	} each[] = {
+		{ "/v1/admin/push?path=x", MAFSD_PUSH },
+		{ "/v1/admin/pull?path=x", MAFSD_PULL },
+		{ "/v1/admin/evict?path=x", MAFSD_EVICT },
+		{ "/v1/admin/flush?path=x", MAFSD_FLUSH },
+	};
+	struct fixture *fixture = *state;
+	json_t *answer;
+
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(each); i++) {
+		fixture->d.action = (enum mafsd_action) - 1;
+		assert_int_equal(
+			call(fixture, "POST", each[i].url, "", &answer), 200);
+		assert_int_equal(fixture->d.action, each[i].action);
+		json_decref(answer);
+	}
+	assert_int_equal(call(fixture, "POST", "/v1/admin/pin?path=x", "",
+			      &answer),
+			 200);
+	assert_int_equal(fixture->d.policy, MAFSD_POLICY_PINNED);
+	json_decref(answer);
+	assert_int_equal(call(fixture, "POST", "/v1/admin/unpin?path=x", "",
+			      &answer),
+			 200);
+	assert_json_int(answer, "n_unpinned", 2);
 	json_decref(answer);
 }
 
@@ -269,6 +406,7 @@ static void assert_refused(struct fixture *fixture, const char *method,
 	assert_int_equal(call(fixture, method, url, body, &answer), code);
 	assert_non_null(json_object_get(answer, "error"));
 	assert_true(json_is_integer(json_object_get(answer, "errno")));
+	assert_non_null(json_object_get(answer, "code"));
 	json_decref(answer);
 }
 
@@ -277,16 +415,19 @@ static void test_bad_calls_are_refused_with_their_code(void **state)
 	struct fixture *fixture = *state;
 
 	assert_refused(fixture, "GET", "/v1/nothing", "", 404);
-	assert_refused(fixture, "GET", "/v1/sync", "", 405);
+	assert_refused(fixture, "GET", "/v1/admin/flush", "", 405);
 	assert_refused(fixture, "DELETE", "/v1/status", "", 405);
-	assert_refused(fixture, "GET", "/v1/file", "", 400);
-	assert_refused(fixture, "GET", "/v1/file?path=a%00b", "", 400);
-	assert_refused(fixture, "POST", "/v1/push", "", 400);
-	assert_refused(fixture, "POST", "/v1/push", "{", 400);
-	assert_refused(fixture, "POST", "/v1/push", "[1]", 400);
-	assert_refused(fixture, "POST", "/v1/push", "{\"path\": 3}", 400);
+	assert_refused(fixture, "GET", "/v1/metas", "", 404);
+	assert_refused(fixture, "GET", "/v1/meta/a%00b", "", 400);
+	assert_refused(fixture, "POST", "/v1/admin/push?path=a%00b", "", 400);
+	assert_refused(fixture, "GET", "/v1/ls/d?offset=x", "", 400);
+	assert_refused(fixture, "GET", "/v1/files/a", "", 501);
+	assert_refused(fixture, "POST", "/v1/admin/push", "", 400);
+	assert_refused(fixture, "POST", "/v1/admin/push", "{", 400);
+	assert_refused(fixture, "POST", "/v1/admin/push", "[1]", 400);
+	assert_refused(fixture, "POST", "/v1/admin/push", "{\"path\": 3}", 400);
 	fixture->d.move_error = -ENOENT;
-	assert_refused(fixture, "POST", "/v1/push?path=x", "", 404);
+	assert_refused(fixture, "POST", "/v1/admin/push?path=x", "", 404);
 }
 
 static void test_body_beyond_its_bound_is_refused(void **state)
@@ -297,7 +438,7 @@ static void test_body_beyond_its_bound_is_refused(void **state)
 	assert_non_null(body);
 	memset(body, ' ', len);
 	body[len] = '\0';
-	assert_refused(*state, "POST", "/v1/push", body, 413);
+	assert_refused(*state, "POST", "/v1/admin/push", body, 413);
 	free(body);
 }
 
@@ -310,30 +451,86 @@ static void test_socket_is_its_owners_alone(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
-static void test_other_user_is_refused(void **state)
+/* Calls as user 65534 with group 4711; the codes, 0: no answer. */
+static void call_as_other(struct fixture *fixture, const char *const *urls,
+			  size_t n, int *ret_codes)
 {
-	struct fixture *fixture = *state;
-	int status;
+	const gid_t groups[] = { 4711, 12 };
+	int ends[2], status;
 	pid_t pid;
+
+	assert_int_equal(chmod(fixture->dir, 0755), 0);
+	assert_int_equal(chmod(fixture->socket_path, 0666), 0);
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setgroups(2, groups) < 0 || setgid(65534) < 0 ||
+		    setuid(65534) < 0)
+			_exit(2);
+		for (size_t i = 0; i < n; i++) {
+			json_t *answer;
+			const char *space = strchr(urls[i], ' ');
+			char method[8] = "";
+			int code;
+
+			memcpy(method, urls[i], (size_t)(space - urls[i]));
+			code = call(fixture, method, space + 1, "", &answer);
+			if (write(ends[1], &code, sizeof(code)) < 0)
+				_exit(3);
+		}
+		_exit(0);
+	}
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(read(ends[0], &ret_codes[i], sizeof(int)),
+				 sizeof(int));
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void test_other_user_may_not_ask_about_the_volume(void **state)
+{
+	static const char *const urls[] = {
+		"GET /v1/status",
+		"GET /v1/admin/dirty",
+		"POST /v1/admin/flush",
+	};
+	struct fixture *fixture = *state;
+	int codes[MAFS_ARRAY_SIZE(urls)];
 
 	if (geteuid() != 0) {
 		print_message("needs root: to become another user\n");
 		skip();
 	}
-	assert_int_equal(chmod(fixture->dir, 0755), 0);
-	assert_int_equal(chmod(fixture->socket_path, 0666), 0);
-	pid = fork();
-	if (pid == 0) {
-		json_t *answer;
-		int code;
+	call_as_other(fixture, urls, MAFS_ARRAY_SIZE(urls), codes);
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(urls); i++)
+		assert_int_equal(codes[i], 403);
+	assert_false(fixture->d.sync_entered);
+}
 
-		if (setuid(65534) < 0)
-			_exit(2);
-		code = call(fixture, "GET", "/v1/status", "", &answer);
-		_exit(code == 403 ? 0 : 1);
+static void test_other_user_is_named_to_what_checks_files(void **state)
+{
+	static const char *const urls[] = { "POST /v1/admin/evict?path=x" };
+	struct fixture *fixture = *state;
+	json_t *answer;
+	int code;
+
+	if (geteuid() != 0) {
+		print_message("needs root: to become another user\n");
+		skip();
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	call_as_other(fixture, urls, 1, &code);
+	assert_int_equal(code, 200);
+	assert_true(fixture->d.who_known);
+	assert_int_equal(fixture->d.uid, 65534);
+	assert_int_equal(fixture->d.n_groups, 2);
+	assert_true(fixture->d.group == 4711 || fixture->d.group == 12);
+	assert_int_equal(call(fixture, "POST", "/v1/admin/evict?path=x", "",
+			      &answer),
+			 200);
+	assert_false(fixture->d.who_known);
+	json_decref(answer);
 }
 
 static void test_directory_open_to_others_is_refused(void **state)
@@ -432,11 +629,16 @@ int main(void)
 		TEST(test_push_takes_its_path_from_the_body),
 		TEST(test_pull_takes_any_byte_from_the_query),
 		TEST(test_push_says_what_was_kept_and_why),
-		TEST(test_file_answers_with_extents),
+		TEST(test_meta_takes_the_path_from_its_url),
+		TEST(test_listing_goes_on_where_the_last_has_ended),
+		TEST(test_dirty_files_are_listed),
+		TEST(test_move_with_a_name_is_listed_until_it_ends),
+		TEST(test_each_action_is_what_its_path_says),
 		TEST(test_bad_calls_are_refused_with_their_code),
 		TEST(test_body_beyond_its_bound_is_refused),
 		TEST(test_socket_is_its_owners_alone),
-		TEST(test_other_user_is_refused),
+		TEST(test_other_user_may_not_ask_about_the_volume),
+		TEST(test_other_user_is_named_to_what_checks_files),
 		TEST(test_directory_open_to_others_is_refused),
 		TEST(test_socket_of_a_dead_daemon_is_replaced),
 		TEST(test_directory_may_have_a_long_path),

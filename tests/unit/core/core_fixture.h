@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "moves.h"
 #include "place.h"
 
 #define KIB (UINT64_C(1) << 10)
@@ -366,7 +367,7 @@ static inline void core_pull(struct core *c, const char *path)
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	uint64_t n_moved = 0, n_kept = 0;
 
-	must_be(mafsd_pull(c->d, path, &n_moved, &n_kept, &fault), 0);
+	must_be(t_pull(c->d, path, &n_moved, &n_kept, &fault), 0);
 	must_be(n_kept, 0);
 }
 

@@ -264,7 +264,7 @@ static void test_pull_leaves_the_stale_copy_of_an_open_file_stale(void **state)
 	nodeid = make_hot(c, "f");
 	open = core_open(c, nodeid, O_WRONLY);
 	must(open->passthrough && core_file(c, nodeid)->stale);
-	must_be(mafsd_pull(c->d, "f", &n_moved, &n_kept, NULL), 0);
+	must_be(t_pull(c->d, "f", &n_moved, &n_kept, NULL), 0);
 	assert_int_equal(n_kept, 1);
 	fd = kernel_reopen(&c->kernel, open->backing_id, O_WRONLY);
 	must_be(pwrite(fd, "fresh", 5, 0), 5);

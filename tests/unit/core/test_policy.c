@@ -22,8 +22,7 @@ static void set(struct core *c, const char *path, enum mafsd_policy policy)
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	uint64_t n_moved, n_kept;
 
-	must_be(mafsd_policy_set(c->d, path, policy, &n_moved, &n_kept, &fault),
-		0);
+	must_be(t_policy_set(c->d, path, policy, &n_moved, &n_kept, &fault), 0);
 }
 
 static enum mafsd_policy effective(struct core *c, const char *path)
@@ -31,7 +30,7 @@ static enum mafsd_policy effective(struct core *c, const char *path)
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	struct mafsd_policy_info info;
 
-	must_be(mafsd_policy_get(c->d, path, &info, &fault), 0);
+	must_be(mafsd_policy_get(c->d, NULL, path, &info, &fault), 0);
 	return info.effective;
 }
 
@@ -41,7 +40,7 @@ static bool is_hot(struct core *c, const char *path)
 	struct mafsd_file_info info;
 	bool hot;
 
-	must_be(mafsd_file_info(c->d, path, &info, &fault), 0);
+	must_be(mafsd_file_info(c->d, NULL, path, &info, &fault), 0);
 	hot = !strcmp(info.tier, "memory");
 	mafs_map_done(&info.map);
 	return hot;
@@ -79,7 +78,7 @@ static void test_policy_is_the_nearest_above(void **state)
 	must_be(effective(c, "a/b"), MAFSD_POLICY_HOT);
 	set(c, "a/b/f", MAFSD_POLICY_INHERIT);
 	set(c, "a/b/f", MAFSD_POLICY_INHERIT); /* there is none: fine */
-	must_be(mafsd_policy_get(c->d, "a/b/f", &info, &fault), 0);
+	must_be(mafsd_policy_get(c->d, NULL, "a/b/f", &info, &fault), 0);
 	must_be(info.own, MAFSD_POLICY_INHERIT);
 	must_be(info.effective, MAFSD_POLICY_HOT);
 	assert_string_equal(info.from, "a");
@@ -135,7 +134,7 @@ static void test_pinned_file_comes_up_and_is_never_evicted(void **state)
 	n_write_pattern(c, "f", MIB);
 	n_write_pattern(c, "g", MIB);
 	core_start(c);
-	must_be(mafsd_pin(c->d, "f", &n_moved, &n_kept, &fault), 0);
+	must_be(t_pin(c->d, "f", &n_moved, &n_kept, &fault), 0);
 	must_be(n_moved, 1);
 	must_be(n_kept, 0);
 	core_pull(c, "g");
@@ -144,10 +143,10 @@ static void test_pinned_file_comes_up_and_is_never_evicted(void **state)
 	must_be(mafsd_space_make_room(c->d, 64 * MIB), -ENOSPC);
 	must(is_hot(c, "f") && !is_hot(c, "g"));
 	/* Nor by hand. */
-	must_be(mafsd_push(c->d, "f", &n_moved, &n_kept, &fault), 0);
+	must_be(t_push(c->d, "f", &n_moved, &n_kept, &fault), 0);
 	must_be(n_kept, 1);
 	must(is_hot(c, "f"));
-	must_be(mafsd_unpin(c->d, "", &n, &fault), 0);
+	must_be(mafsd_unpin(c->d, NULL, "", &n, &fault), 0);
 	must_be(n, 1);
 	must_be(mafsd_space_make_room(c->d, 64 * MIB), 0);
 	must(!is_hot(c, "f"));
@@ -205,7 +204,7 @@ static void test_pinning_more_than_memory_holds_changes_nothing(void **state)
 	n_write_pattern(c, "b/g", 10 * MIB);
 	core_start(c);
 	set(c, "a", MAFSD_POLICY_PINNED);
-	must_be(mafsd_pin(c->d, "b", &n_moved, &n_kept, &fault), -ENOSPC);
+	must_be(t_pin(c->d, "b", &n_moved, &n_kept, &fault), -ENOSPC);
 	assert_non_null(strstr(fault.what, "nothing was changed"));
 	must_be(effective(c, "b"), MAFSD_POLICY_TIERED);
 	must(!is_hot(c, "b/f") && !is_hot(c, "b/g"));
@@ -228,9 +227,9 @@ static void test_unpin_names_the_directory_that_is_pinned(void **state)
 	n_write(c, "a/f", "1");
 	core_start(c);
 	set(c, "a", MAFSD_POLICY_PINNED);
-	must_be(mafsd_unpin(c->d, "a/f", &n, &fault), -EBUSY);
+	must_be(mafsd_unpin(c->d, NULL, "a/f", &n, &fault), -EBUSY);
 	assert_non_null(strstr(fault.what, "/a "));
-	must_be(mafsd_unpin(c->d, "a", &n, &fault), 0);
+	must_be(mafsd_unpin(c->d, NULL, "a", &n, &fault), 0);
 	must_be(effective(c, "a/f"), MAFSD_POLICY_TIERED);
 	core_stop(c);
 }
@@ -299,7 +298,7 @@ static void test_cold_file_is_never_in_memory(void **state)
 	cold = core_lookup(c, "cold");
 	for (int i = 0; i < 3; i++)
 		read_once(c, lookup(c, cold, "f"));
-	must_be(mafsd_pull(c->d, "cold", &n_moved, &n_kept, &fault), 0);
+	must_be(t_pull(c->d, "cold", &n_moved, &n_kept, &fault), 0);
 	must_be(n_kept, 1);
 	must(!is_hot(c, "cold/f"));
 	/* New files, and emptied ones. */

@@ -820,7 +820,7 @@ static void test_file_whose_conflict_waits_stays_at_disk(void **state)
 	start_on_full_disk(c);
 	nodeid = core_lookup(c, "f");
 	c->d->tier = &mafs_tier_disk;
-	must_be(mafsd_pull(c->d, "f", &n_moved, &n_kept, &fault), 0);
+	must_be(t_pull(c->d, "f", &n_moved, &n_kept, &fault), 0);
 	assert_int_equal(n_moved, 0);
 	open = core_open(c, nodeid, O_RDWR | O_TRUNC);
 	assert_int_equal(open->file->path, MAFSD_D);

@@ -591,7 +591,7 @@ static void *administrate(void *argument)
 {
 	struct worker *w = argument;
 	struct mafsd *d = w->s->c->d;
-	struct mafsd_trouble *troubles;
+	struct mafsd_dirty *troubles;
 	struct mafsd_file_info info;
 	struct mafsd_status status;
 	uint64_t n_moved, n_kept;
@@ -603,25 +603,27 @@ static void *administrate(void *argument)
 			must_be(mafsd_sync(d, NULL), 0);
 			break;
 		case 1:
-			must_be(mafsd_push(d, "", &n_moved, &n_kept, NULL), 0);
+			must_be(t_push(d, "", &n_moved, &n_kept, NULL), 0);
 			break;
 		case 2:
-			must_be(mafsd_pull(d, "", &n_moved, &n_kept, NULL), 0);
+			must_be(t_pull(d, "", &n_moved, &n_kept, NULL), 0);
 			break;
 		case 3:
-			mafsd_push(d, name_of(dice(w, N_FILES)), &n_moved,
-				   &n_kept, NULL);
+			t_push(d, name_of(dice(w, N_FILES)), &n_moved, &n_kept,
+			       NULL);
 			break;
 		case 4:
-			mafsd_pull(d, name_of(dice(w, N_FILES)), &n_moved,
-				   &n_kept, NULL);
+			t_pull(d, name_of(dice(w, N_FILES)), &n_moved, &n_kept,
+			       NULL);
 			break;
 		default:
 			mafsd_status(d, &status);
-			must_be(mafsd_troubles(d, &troubles, &n), 0);
-			free(troubles);
-			if (mafsd_file_info(d, name_of(dice(w, N_FILES)), &info,
-					    NULL) == 0)
+			must_be(mafsd_dirty_list(d, false, SIZE_MAX, &troubles,
+						 &n),
+				0);
+			mafsd_dirty_list_free(troubles, n);
+			if (mafsd_file_info(d, NULL, name_of(dice(w, N_FILES)),
+					    &info, NULL) == 0)
 				mafs_map_done(&info.map);
 		}
 	}

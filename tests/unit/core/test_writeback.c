@@ -538,7 +538,7 @@ static void test_failed_write_back_is_kept_and_tried_again(void **state)
 	for (size_t i = 0; i < sizeof(calls) - 1; i++) {
 		struct core *c = *state;
 		struct mafsd_open *open;
-		struct mafsd_trouble *troubles = NULL;
+		struct mafsd_dirty *troubles = NULL;
 		size_t n_troubles = 0;
 		uint64_t nodeid;
 
@@ -553,18 +553,22 @@ static void test_failed_write_back_is_kept_and_tried_again(void **state)
 		assert_int_equal(c->d->n_dirty, 1);
 		assert_true(core_holds(c, nodeid, "kept"));
 
-		must_be(mafsd_troubles(c->d, &troubles, &n_troubles), 0);
+		must_be(mafsd_dirty_list(c->d, true, SIZE_MAX, &troubles,
+					 &n_troubles),
+			0);
 		assert_int_equal(n_troubles, 1);
 		assert_int_equal(troubles[0].error, EIO);
 		assert_int_equal(troubles[0].n_attempts, 1);
-		free(troubles);
+		mafsd_dirty_list_free(troubles, n_troubles);
 
 		must_be(mafsd_sync(c->d, NULL), 0);
 		assert_int_equal(c->d->n_dirty, 0);
 		assert_true(n_holds(c, "f", "kept"));
-		must_be(mafsd_troubles(c->d, &troubles, &n_troubles), 0);
+		must_be(mafsd_dirty_list(c->d, true, SIZE_MAX, &troubles,
+					 &n_troubles),
+			0);
 		assert_int_equal(n_troubles, 0);
-		free(troubles);
+		mafsd_dirty_list_free(troubles, n_troubles);
 		core_stop(c);
 	}
 }
@@ -717,7 +721,7 @@ static void stop_with_broken_log(struct core *c)
 static void test_stop_refuses_while_the_log_is_broken(void **state)
 {
 	struct core *c = *state;
-	struct mafsd_trouble *troubles = NULL;
+	struct mafsd_dirty *troubles = NULL;
 	struct mafsd_open *open;
 	size_t n_troubles = 0;
 
@@ -728,8 +732,9 @@ static void test_stop_refuses_while_the_log_is_broken(void **state)
 	must_be(mafsd_sync(c->d, NULL), -EIO);
 	must_be(mafsd_fsync(c->d, open, false), -EIO);
 	mafsd_release(c->d, open);
-	must_be(mafsd_troubles(c->d, &troubles, &n_troubles), 0);
-	free(troubles);
+	must_be(mafsd_dirty_list(c->d, true, SIZE_MAX, &troubles, &n_troubles),
+		0);
+	mafsd_dirty_list_free(troubles, n_troubles);
 	must_be(n_troubles, 1);
 	stop_with_broken_log(c);
 }

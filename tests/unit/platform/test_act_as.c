@@ -242,6 +242,73 @@ static void test_umask_of_a_thread_is_its_own(void **state)
 	assert_int_equal(umask(before), 022);
 }
 
+/* Return: 0 or -errno, the descriptor closed. */
+static int reach(int dirfd, const struct mafs_who *who, const char *path,
+		 int access)
+{
+	int fd = mafs_open_as(who, dirfd, path, access);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static void make_tree(int dirfd)
+{
+	assert_int_equal(mkdirat(dirfd, "private", 0700), 0);
+	close(create(dirfd, "private/file"));
+	assert_int_equal(fchmodat(dirfd, "private/file", 0666, 0), 0);
+	assert_int_equal(mkdirat(dirfd, "open", 0755), 0);
+	close(create(dirfd, "open/readable"));
+	assert_int_equal(fchmodat(dirfd, "open/readable", 0644, 0), 0);
+	close(create(dirfd, "open/group"));
+	assert_int_equal(fchownat(dirfd, "open/group", 0, 4711, 0), 0);
+	assert_int_equal(fchmodat(dirfd, "open/group", 0660, 0), 0);
+	assert_int_equal(symlinkat("/etc/passwd", dirfd, "open/link"), 0);
+}
+
+static void test_user_reaches_what_modes_and_groups_give(void **state)
+{
+	int dirfd = dir_of(*state);
+	const gid_t groups[] = { 12, 4711 };
+	struct mafs_who who = { .uid = USER, .gid = GROUP };
+
+	make_tree(dirfd);
+	assert_int_equal(reach(dirfd, &who, "", X_OK), 0);
+	assert_int_equal(reach(dirfd, &who, "open/readable", R_OK), 0);
+	assert_int_equal(reach(dirfd, &who, "open/readable", W_OK), -EACCES);
+	assert_int_equal(reach(dirfd, &who, "private/file", R_OK), -EACCES);
+	assert_int_equal(reach(dirfd, &who, "private", X_OK), -EACCES);
+	assert_int_equal(reach(dirfd, &who, "open/gone", R_OK), -ENOENT);
+	assert_int_equal(reach(dirfd, &who, "open/../..", R_OK), -EXDEV);
+	assert_int_equal(reach(dirfd, &who, "open/group", W_OK), -EACCES);
+	who.groups = groups;
+	who.n_groups = 2;
+	assert_int_equal(reach(dirfd, &who, "open/group", W_OK), 0);
+}
+
+static void test_after_asking_for_a_user_all_is_as_before(void **state)
+{
+	int dirfd = dir_of(*state);
+	const gid_t groups[] = { 4711 };
+	struct mafs_who who = { USER, GROUP, groups, 1 };
+	gid_t before[64], after[64];
+	int n_before = getgroups(64, before);
+	struct stat st;
+
+	make_tree(dirfd);
+	mafs_act_as(USER, GROUP); /* and may still ask for another */
+	assert_int_equal(reach(dirfd, &who, "open/group", W_OK), 0);
+	assert_true(mafs_have_capability(CAP_DAC_OVERRIDE));
+	assert_true(mafs_have_capability(CAP_DAC_READ_SEARCH));
+	assert_int_equal(getgroups(64, after), n_before);
+	assert_memory_equal(before, after, (size_t)n_before * sizeof(gid_t));
+	close(create(dirfd, "roots"));
+	assert_int_equal(fstatat(dirfd, "roots", &st, 0), 0);
+	assert_int_equal(st.st_uid, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -256,6 +323,8 @@ int main(void)
 		T(test_set_ids_are_the_daemons_to_take),
 		T(test_capability_that_gains_space_stays_down),
 		T(test_other_threads_keep_their_ids),
+		T(test_user_reaches_what_modes_and_groups_give),
+		T(test_after_asking_for_a_user_all_is_as_before),
 		cmocka_unit_test(test_umask_of_a_thread_is_its_own),
 	};
 	int r = t_become_private();

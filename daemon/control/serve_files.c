@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Calls that ask about files. Called through routes.c, from any thread. */
+#include "request.h"
+
+#include "json.h"
+
+#include <errno.h>
+#include <mafs/cleanup.h>
+
+/* An answer of many more would be long in the making. */
+#define LIST_MAX 10000
+
+int mafsd_serve_meta(struct mafsd *d, const struct mafsd_request *request,
+		     json_t **ret, struct mafs_fault *fault)
+{
+	struct mafsd_file_info info = { 0 };
+	char path[MAFSD_PATH_MAX];
+	int r;
+
+	r = mafsd_request_path(request, path, fault);
+	if (r < 0)
+		return r;
+	r = mafsd_file_info(d, request->who, path, &info, fault);
+	if (r < 0)
+		return r;
+	r = mafsd_or_no_memory(mafsd_file_info_to_json(path, &info), ret);
+	mafs_map_done(&info.map);
+	return r;
+}
+
+static int list_entry(void *context, const char *name,
+		      const struct mafsd_file_info *info)
+{
+	json_t *entries = context;
+
+	return json_array_append_new(entries, mafsd_entry_to_json(name, info)) <
+			       0 ?
+		       -ENOMEM :
+		       0;
+}
+
+int mafsd_serve_ls(struct mafsd *d, const struct mafsd_request *request,
+		   json_t **ret, struct mafs_fault *fault)
+{
+	int64_t offset, n_max, next = 0;
+	char path[MAFSD_PATH_MAX];
+	json_t *entries, *answer;
+	int r;
+
+	r = mafsd_request_path(request, path, fault);
+	if (r == 0)
+		r = mafsd_request_int(request, "offset", 0, &offset, fault);
+	if (r == 0)
+		r = mafsd_request_int(request, "max", LIST_MAX, &n_max, fault);
+	if (r < 0)
+		return r;
+	if (n_max < 1 || n_max > LIST_MAX)
+		n_max = LIST_MAX;
+	entries = json_array();
+	r = mafsd_list(d, request->who, path, offset, (size_t)n_max, list_entry,
+		       entries, &next, fault);
+	if (r < 0) {
+		json_decref(entries);
+		return r;
+	}
+	answer = json_pack("{s:o, s:o}", "entries", entries, "next",
+			   next ? json_integer(next) : json_null());
+	if (answer && mafsd_json_name(answer, "path", path) < 0)
+		json_decref(take_ptr(answer));
+	return mafsd_or_no_memory(answer, ret);
+}
+
+/* The name is kept for what other hosts will ask. */
+int mafsd_serve_content(struct mafsd *d, const struct mafsd_request *request,
+			json_t **ret, struct mafs_fault *fault)
+{
+	return mafs_fault_set(fault, -ENOSYS,
+			      "the content of files is not served here yet: "
+			      "read them in the mount");
+}
