@@ -2,9 +2,10 @@
 /*
  * Record to entry. Trusts nothing: a record decodes only if encoding the entry
  * gives the same bytes again, so reserved fields and padding are zero and no
- * byte is left over. Called by the reader on a private copy of the media.
+ * byte is left over. The payloads of memory volumes are in decode_names.c.
+ * Called by the reader on a private copy of the media.
  */
-#include "entry.h"
+#include "decode.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -13,34 +14,27 @@
 
 #define NSEC_MAX 999999999U
 
-/* What is left of the payload. */
-struct cursor {
-	const uint8_t *at;
-	size_t left;
-	struct mafs_fault *fault;
-};
-
-static int too_short(struct cursor *cursor)
+int mafs_decode_too_short(struct mafs_cursor *cursor)
 {
 	mafs_fault_set(cursor->fault, -EUCLEAN,
 		       "record is shorter than its content");
 	return -EUCLEAN; /* so that the compiler knows */
 }
 
-static int get_bytes(struct cursor *cursor, void *ret, size_t len)
+int mafs_decode_bytes(struct mafs_cursor *cursor, void *ret, size_t len)
 {
 	if (cursor->left < len)
-		return too_short(cursor);
+		return mafs_decode_too_short(cursor);
 	memcpy(ret, cursor->at, len);
 	cursor->at += len;
 	cursor->left -= len;
 	return 0;
 }
 
-static int get_zeros(struct cursor *cursor, size_t len)
+int mafs_decode_zeros(struct mafs_cursor *cursor, size_t len)
 {
 	if (cursor->left < len)
-		return too_short(cursor);
+		return mafs_decode_too_short(cursor);
 	for (; len; len--, cursor->at++, cursor->left--)
 		if (*cursor->at)
 			return mafs_fault_set(cursor->fault, -EUCLEAN,
@@ -48,8 +42,8 @@ static int get_zeros(struct cursor *cursor, size_t len)
 	return 0;
 }
 
-static int get_time(struct cursor *cursor, const struct mafs_omf_time *omf,
-		    struct timespec *ret)
+int mafs_decode_time(struct mafs_cursor *cursor,
+		     const struct mafs_omf_time *omf, struct timespec *ret)
 {
 	uint32_t nsec = le32toh(omf->nsec);
 
@@ -61,32 +55,31 @@ static int get_time(struct cursor *cursor, const struct mafs_omf_time *omf,
 	return 0;
 }
 
-static int get_fingerprint(struct cursor *cursor,
+static int get_fingerprint(struct mafs_cursor *cursor,
 			   const struct mafs_omf_fingerprint *omf,
 			   struct mafs_fingerprint *ret)
 {
 	int err;
 
 	ret->size_bytes = le64toh(omf->size);
-	err = get_time(cursor, &omf->mtime, &ret->mtime);
+	err = mafs_decode_time(cursor, &omf->mtime, &ret->mtime);
 	if (err)
 		return err;
-	return get_time(cursor, &omf->ctime, &ret->ctime);
+	return mafs_decode_time(cursor, &omf->ctime, &ret->ctime);
 }
 
-/* @ret is zeroed, so the name is terminated. */
-static int get_name(struct cursor *cursor, size_t len,
-		    char ret[static MAFS_NAME_MAX + 1])
+int mafs_decode_name(struct mafs_cursor *cursor, size_t len,
+		     char ret[static MAFS_NAME_MAX + 1])
 {
 	if (cursor->left < len)
-		return too_short(cursor);
+		return mafs_decode_too_short(cursor);
 	if (!mafs_entry_name_is_valid((const char *)cursor->at, len))
 		return mafs_fault_set(cursor->fault, -EUCLEAN,
 				      "not a file name");
-	return get_bytes(cursor, ret, len);
+	return mafs_decode_bytes(cursor, ret, len);
 }
 
-static int get_handle(struct cursor *cursor, uint32_t type, size_t len,
+static int get_handle(struct mafs_cursor *cursor, uint32_t type, size_t len,
 		      struct mafs_handle *ret)
 {
 	if (len > MAFS_HANDLE_MAX)
@@ -94,13 +87,13 @@ static int get_handle(struct cursor *cursor, uint32_t type, size_t len,
 				      "file handle of %zu bytes", len);
 	ret->type = (int32_t)type;
 	ret->length = (uint32_t)len;
-	return get_bytes(cursor, ret->bytes, len);
+	return mafs_decode_bytes(cursor, ret->bytes, len);
 }
 
-static int decode_checkpoint(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_checkpoint(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_omf_checkpoint omf;
-	int err = get_bytes(cursor, &omf, sizeof(omf));
+	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
 	if (err)
 		return err;
@@ -109,11 +102,11 @@ static int decode_checkpoint(struct cursor *cursor, struct mafs_entry *ret)
 	return 0;
 }
 
-static int decode_switch(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_switch(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_entry_switch *to = &ret->log_switch;
 	struct mafs_omf_switch omf;
-	int err = get_bytes(cursor, &omf, sizeof(omf));
+	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
 	if (err)
 		return err;
@@ -128,10 +121,10 @@ static int decode_switch(struct cursor *cursor, struct mafs_entry *ret)
 	return 0;
 }
 
-static int decode_device(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_device(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_omf_device omf;
-	int err = get_bytes(cursor, &omf, sizeof(omf));
+	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
 	if (err)
 		return err;
@@ -141,10 +134,10 @@ static int decode_device(struct cursor *cursor, struct mafs_entry *ret)
 	return 0;
 }
 
-static int decode_id(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_id(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_omf_id omf;
-	int err = get_bytes(cursor, &omf, sizeof(omf));
+	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
 	if (err)
 		return err;
@@ -152,10 +145,10 @@ static int decode_id(struct cursor *cursor, struct mafs_entry *ret)
 	return 0;
 }
 
-static int decode_clean(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_clean(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_omf_clean omf;
-	int err = get_bytes(cursor, &omf, sizeof(omf));
+	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
 	if (err)
 		return err;
@@ -164,15 +157,16 @@ static int decode_clean(struct cursor *cursor, struct mafs_entry *ret)
 			      &ret->clean.fingerprint);
 	if (err)
 		return err;
-	return get_time(cursor, &omf.shown_ctime, &ret->clean.shown_ctime);
+	return mafs_decode_time(cursor, &omf.shown_ctime,
+				&ret->clean.shown_ctime);
 }
 
-static int decode_conflict(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_conflict(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	static const uint8_t
 		zeros[sizeof(((struct mafs_omf_conflict *)NULL)->reserved)];
 	struct mafs_omf_conflict omf;
-	int err = get_bytes(cursor, &omf, sizeof(omf));
+	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
 	if (err)
 		return err;
@@ -180,12 +174,12 @@ static int decode_conflict(struct cursor *cursor, struct mafs_entry *ret)
 		return mafs_fault_set(cursor->fault, -EUCLEAN,
 				      "conflict without a name");
 	ret->conflict.id = le64toh(omf.id);
-	return get_name(cursor, le16toh(omf.name_len), ret->conflict.name);
+	return mafs_decode_name(cursor, le16toh(omf.name_len),
+				ret->conflict.name);
 }
 
-/* The extents take all that is left; their number must say the same. */
-static int get_extents(struct cursor *cursor, uint32_t n_extents,
-		       struct mafs_map *ret)
+int mafs_decode_extents(struct mafs_cursor *cursor, uint32_t n_extents,
+			bool holes, struct mafs_map *ret)
 {
 	_cleanup_(mafs_map_done) struct mafs_map map = {};
 	uint64_t sum_bytes;
@@ -204,14 +198,14 @@ static int get_extents(struct cursor *cursor, uint32_t n_extents,
 		struct mafs_extent *extent = &map.extents[map.n_extents];
 		struct mafs_omf_extent omf;
 
-		err = get_bytes(cursor, &omf, sizeof(omf));
+		err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 		if (err)
 			return err;
 		memcpy(extent->device_uuid.bytes, omf.device_uuid,
 		       sizeof(omf.device_uuid));
 		extent->offset_bytes = le64toh(omf.offset);
 		extent->length_bytes = le64toh(omf.length);
-		if (!mafs_entry_extent_is_valid(extent))
+		if (!mafs_entry_extent_is_valid(extent, holes))
 			return mafs_fault_set(cursor->fault, -EUCLEAN,
 					      "extent %zu is empty or too long",
 					      map.n_extents);
@@ -225,7 +219,8 @@ static int get_extents(struct cursor *cursor, uint32_t n_extents,
 }
 
 /* The numbers of the map; names, handles and extents come behind it. */
-static int get_map_header(struct cursor *cursor, const struct mafs_omf_map *omf,
+static int get_map_header(struct mafs_cursor *cursor,
+			  const struct mafs_omf_map *omf,
 			  struct mafs_entry_map *ret)
 {
 	int err;
@@ -237,23 +232,23 @@ static int get_map_header(struct cursor *cursor, const struct mafs_omf_map *omf,
 				      "unknown flags of a map");
 	memcpy(ret->identity.fs_id.bytes, omf->fs_id, sizeof(omf->fs_id));
 	ret->identity.ino = le64toh(omf->ino);
-	err = get_time(cursor, &omf->btime, &ret->identity.btime);
+	err = mafs_decode_time(cursor, &omf->btime, &ret->identity.btime);
 	if (err)
 		return err;
 	err = get_fingerprint(cursor, &omf->fingerprint, &ret->fingerprint);
 	if (err)
 		return err;
-	return get_time(cursor, &omf->shown_ctime, &ret->shown_ctime);
+	return mafs_decode_time(cursor, &omf->shown_ctime, &ret->shown_ctime);
 }
 
-static int decode_map(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_map(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_entry_map *map = &ret->map;
 	struct mafs_omf_map omf;
 	size_t handle_len, parent_len, name_len;
 	int err;
 
-	err = get_bytes(cursor, &omf, sizeof(omf));
+	err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 	if (err)
 		return err;
 	err = get_map_header(cursor, &omf, map);
@@ -270,17 +265,18 @@ static int decode_map(struct cursor *cursor, struct mafs_entry *ret)
 			 &map->hint.parent);
 	if (err)
 		return err;
-	err = get_name(cursor, name_len, map->hint.name);
+	err = mafs_decode_name(cursor, name_len, map->hint.name);
 	if (err)
 		return err;
-	err = get_zeros(cursor,
-			mafs_entry_padding(handle_len + parent_len + name_len));
+	err = mafs_decode_zeros(
+		cursor, mafs_entry_padding(handle_len + parent_len + name_len));
 	if (err)
 		return err;
-	return get_extents(cursor, le32toh(omf.n_extents), &map->map);
+	return mafs_decode_extents(cursor, le32toh(omf.n_extents), false,
+				   &map->map);
 }
 
-static int decode_payload(struct cursor *cursor, struct mafs_entry *ret)
+static int decode_payload(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	switch (ret->type) {
 	case MAFS_OMF_CHECKPOINT_BEGIN:
@@ -301,31 +297,29 @@ static int decode_payload(struct cursor *cursor, struct mafs_entry *ret)
 	case MAFS_OMF_CONFLICT:
 		return decode_conflict(cursor, ret);
 	default:
-		break;
+		return mafs_decode_names_payload(cursor, ret);
 	}
-	return mafs_fault_set(cursor->fault, -EOPNOTSUPP,
-			      "unknown type of record %d", (int)ret->type);
 }
 
 /* The padding of the record: what is left is zero and less than a unit. */
-static int check_rest(struct cursor *cursor)
+static int check_rest(struct mafs_cursor *cursor)
 {
 	if (cursor->left >= MAFS_OMF_ALIGN)
 		return mafs_fault_set(cursor->fault, -EUCLEAN,
 				      "record is longer than its content");
-	return get_zeros(cursor, cursor->left);
+	return mafs_decode_zeros(cursor, cursor->left);
 }
 
 int mafs_entry_decode(const uint8_t *bytes, size_t len, struct mafs_entry *ret,
 		      size_t *ret_length, struct mafs_fault *fault)
 {
 	_cleanup_(mafs_entry_done) struct mafs_entry entry = {};
-	struct cursor cursor = { bytes, len, fault };
+	struct mafs_cursor cursor = { bytes, len, fault };
 	struct mafs_omf_record omf;
 	size_t length;
 	int err;
 
-	err = get_bytes(&cursor, &omf, sizeof(omf));
+	err = mafs_decode_bytes(&cursor, &omf, sizeof(omf));
 	if (err)
 		return err;
 	length = le32toh(omf.length);
@@ -340,6 +334,8 @@ int mafs_entry_decode(const uint8_t *bytes, size_t len, struct mafs_entry *ret,
 	entry.quiet = le16toh(omf.flags) & MAFS_OMF_RECORD_QUIET;
 	entry.seq = le64toh(omf.seq);
 	entry.time_ns = le64toh(omf.time_ns);
+	if (entry.quiet && !mafs_entry_may_be_quiet(entry.type))
+		return mafs_fault_set(fault, -EUCLEAN, "quiet record");
 	err = decode_payload(&cursor, &entry);
 	if (err)
 		return err;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Entry to record. What is encoded always decodes to the same entry; whatever
- * the format cannot hold is -EINVAL and leaves the buffer as it was. Called by
- * the writer and the checkpoint.
+ * the format cannot hold is -EINVAL and leaves the buffer as it was. The
+ * payloads of memory volumes are in encode_names.c. Called by the writer and
+ * the checkpoint.
  */
-#include "entry.h"
+#include "encode.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 #define NSEC_MAX 999999999L
 
-static int put_time(const struct timespec *time, struct mafs_omf_time *ret)
+int mafs_encode_time(const struct timespec *time, struct mafs_omf_time *ret)
 {
 	if (time->tv_nsec < 0 || time->tv_nsec > NSEC_MAX)
 		return -EINVAL;
@@ -28,10 +29,10 @@ static int put_fingerprint(const struct mafs_fingerprint *fingerprint,
 	int err;
 
 	ret->size = htole64(fingerprint->size_bytes);
-	err = put_time(&fingerprint->mtime, &ret->mtime);
+	err = mafs_encode_time(&fingerprint->mtime, &ret->mtime);
 	if (err)
 		return err;
-	return put_time(&fingerprint->ctime, &ret->ctime);
+	return mafs_encode_time(&fingerprint->ctime, &ret->ctime);
 }
 
 static int encode_checkpoint(const struct mafs_entry *entry,
@@ -89,7 +90,7 @@ static int encode_clean(const struct mafs_entry *entry,
 	err = put_fingerprint(&entry->clean.fingerprint, &omf.fingerprint);
 	if (err)
 		return err;
-	err = put_time(&entry->clean.shown_ctime, &omf.shown_ctime);
+	err = mafs_encode_time(&entry->clean.shown_ctime, &omf.shown_ctime);
 	if (err)
 		return err;
 	return mafs_buffer_append(buffer, &omf, sizeof(omf));
@@ -114,7 +115,8 @@ static int encode_conflict(const struct mafs_entry *entry,
 	return mafs_buffer_append(buffer, conflict->name, name_len);
 }
 
-static int put_extents(const struct mafs_map *map, struct mafs_buffer *buffer)
+int mafs_encode_extents(const struct mafs_map *map, bool holes,
+			struct mafs_buffer *buffer)
 {
 	int err;
 
@@ -129,7 +131,7 @@ static int put_extents(const struct mafs_map *map, struct mafs_buffer *buffer)
 			.length = htole64(extent->length_bytes),
 		};
 
-		if (!mafs_entry_extent_is_valid(extent))
+		if (!mafs_entry_extent_is_valid(extent, holes))
 			return -EINVAL;
 		memcpy(omf.device_uuid, extent->device_uuid.bytes,
 		       sizeof(omf.device_uuid));
@@ -157,13 +159,13 @@ static int put_map_header(const struct mafs_entry_map *map, size_t name_len,
 	int err;
 
 	memcpy(omf.fs_id, map->identity.fs_id.bytes, sizeof(omf.fs_id));
-	err = put_time(&map->identity.btime, &omf.btime);
+	err = mafs_encode_time(&map->identity.btime, &omf.btime);
 	if (err)
 		return err;
 	err = put_fingerprint(&map->fingerprint, &omf.fingerprint);
 	if (err)
 		return err;
-	err = put_time(&map->shown_ctime, &omf.shown_ctime);
+	err = mafs_encode_time(&map->shown_ctime, &omf.shown_ctime);
 	if (err)
 		return err;
 	return mafs_buffer_append(buffer, &omf, sizeof(omf));
@@ -203,7 +205,7 @@ static int encode_map(const struct mafs_entry *entry,
 	err = mafs_buffer_append_zeros(buffer, mafs_entry_padding(named_len));
 	if (err)
 		return err;
-	return put_extents(&map->map, buffer);
+	return mafs_encode_extents(&map->map, false, buffer);
 }
 
 static int encode_payload(const struct mafs_entry *entry,
@@ -228,9 +230,8 @@ static int encode_payload(const struct mafs_entry *entry,
 	case MAFS_OMF_CONFLICT:
 		return encode_conflict(entry, buffer);
 	default:
-		break;
+		return mafs_encode_names_payload(entry, buffer);
 	}
-	return -EINVAL;
 }
 
 /* Pads the payload that stands behind @start and fills in the header. */
@@ -264,6 +265,8 @@ int mafs_entry_encode(const struct mafs_entry *entry,
 	size_t start = buffer->len;
 	int err;
 
+	if (entry->quiet && !mafs_entry_may_be_quiet(entry->type))
+		return -EINVAL;
 	err = mafs_buffer_append_zeros(buffer, sizeof(struct mafs_omf_record));
 	if (!err)
 		err = encode_payload(entry, buffer);

@@ -2,7 +2,7 @@
 /*
  * The grammar of a lap, kept by the reader:
  *
- *	checkpoint-begin { map | device-add } checkpoint-end { entry } [ switch ]
+ *	checkpoint-begin { live } checkpoint-end { entry } [ switch ]
  *
  * Up to checkpoint-end each record carries the sequence that the checkpoint
  * stands for; then each carries its predecessor's plus one. `switch` repeats
@@ -29,6 +29,26 @@ static int check_seq(uint64_t seq, uint64_t expected, struct mafs_fault *fault)
 			      (unsigned long long)expected);
 }
 
+bool mafs_lap_is_live(enum mafs_omf_type type)
+{
+	switch (type) {
+	case MAFS_OMF_DEVICE_ADD:
+	case MAFS_OMF_MAP:
+	case MAFS_OMF_NODE:
+	case MAFS_OMF_NAME:
+	case MAFS_OMF_XATTR:
+	case MAFS_OMF_EXTENTS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool mafs_lap_is_file(enum mafs_omf_type type)
+{
+	return type == MAFS_OMF_MAP || type == MAFS_OMF_NODE;
+}
+
 static int accept_begin(struct mafs_lap *lap, const struct mafs_entry *entry,
 			struct mafs_fault *fault)
 {
@@ -53,23 +73,18 @@ static int accept_live(struct mafs_lap *lap, const struct mafs_entry *entry,
 
 	if (err)
 		return err;
-	switch (entry->type) {
-	case MAFS_OMF_MAP:
-		lap->n_maps++;
+	if (mafs_lap_is_live(entry->type)) {
+		lap->n_files += mafs_lap_is_file(entry->type);
 		return 0;
-	case MAFS_OMF_DEVICE_ADD:
-		return 0;
-	case MAFS_OMF_CHECKPOINT_END:
-		break;
-	default:
-		return out_of_place(entry, fault);
 	}
+	if (entry->type != MAFS_OMF_CHECKPOINT_END)
+		return out_of_place(entry, fault);
 	if (entry->checkpoint.n_live != lap->n_live ||
-	    lap->n_maps != lap->n_live)
+	    lap->n_files != lap->n_live)
 		return mafs_fault_set(
 			fault, -EUCLEAN, "checkpoint of %llu files holds %llu",
 			(unsigned long long)entry->checkpoint.n_live,
-			(unsigned long long)lap->n_maps);
+			(unsigned long long)lap->n_files);
 	err = check_seq(entry->checkpoint.seq, lap->seq, fault);
 	if (err)
 		return err;

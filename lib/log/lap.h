@@ -4,6 +4,7 @@
 
 #include <mafs/entry.h>
 #include <mafs/media.h>
+#include <stdbool.h>
 
 enum mafs_lap_phase {
 	LAP_BEGIN, /* nothing read yet */
@@ -15,7 +16,8 @@ enum mafs_lap_phase {
 /**
  * struct mafs_lap
  * @seq: of the last record; before the tail: what the checkpoint stands for
- * @n_live: map records that checkpoint-begin promised
+ * @n_live: files, as map or node records, that checkpoint-begin promised
+ * @n_files: of them that were met
  */
 struct mafs_lap {
 	enum mafs_region region;
@@ -23,7 +25,7 @@ struct mafs_lap {
 	enum mafs_lap_phase phase;
 	uint64_t seq;
 	uint64_t n_live;
-	uint64_t n_maps;
+	uint64_t n_files;
 };
 
 static inline enum mafs_region mafs_slot_region(uint32_t slot)
@@ -35,6 +37,11 @@ static inline uint32_t mafs_region_slot(enum mafs_region region)
 {
 	return region == MAFS_REGION_LOG_B ? 1 : 0;
 }
+
+/* What may stand in a checkpoint, between its two marks. */
+bool mafs_lap_is_live(enum mafs_omf_type type);
+/* Live records that are counted: one for each file or inode. */
+bool mafs_lap_is_file(enum mafs_omf_type type);
 
 /**
  * mafs_lap_accept() - take the next record of the lap

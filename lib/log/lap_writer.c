@@ -89,13 +89,25 @@ static int put_records(struct mafs_lap_writer *writer)
 	return err;
 }
 
+static size_t n_extents(const struct mafs_entry *entry)
+{
+	switch (entry->type) {
+	case MAFS_OMF_MAP:
+		return entry->map.map.n_extents;
+	case MAFS_OMF_EXTENTS:
+		return entry->extents.map.n_extents;
+	default:
+		return 0;
+	}
+}
+
 int mafs_lap_writer_live(struct mafs_lap_writer *writer,
 			 const struct mafs_entry *entry)
 {
 	struct mafs_entry live = *entry; /* extents borrowed */
 	int err;
 
-	if (entry->type != MAFS_OMF_MAP && entry->type != MAFS_OMF_DEVICE_ADD)
+	if (!mafs_lap_is_live(entry->type))
 		return -EINVAL;
 	live.seq = writer->seq;
 	if (!live.time_ns)
@@ -106,9 +118,8 @@ int mafs_lap_writer_live(struct mafs_lap_writer *writer,
 		if (err)
 			return err;
 	}
-	if (entry->type == MAFS_OMF_MAP &&
-	    entry->map.map.n_extents * sizeof(struct mafs_omf_extent) >=
-		    LOG_STORE_BYTES / 2) {
+	if (n_extents(entry) >=
+	    LOG_STORE_BYTES / 2 / sizeof(struct mafs_omf_extent)) {
 		err = put_records(writer);
 		if (err)
 			return err;
@@ -117,8 +128,7 @@ int mafs_lap_writer_live(struct mafs_lap_writer *writer,
 	if (err)
 		return err;
 	writer->n_records++;
-	if (entry->type == MAFS_OMF_MAP)
-		writer->n_maps++;
+	writer->n_files += mafs_lap_is_file(entry->type);
 	return 0;
 }
 
@@ -129,7 +139,7 @@ static int encode_mark(struct mafs_lap_writer *writer, enum mafs_omf_type type)
 		.seq = writer->seq,
 		.time_ns = writer->time_ns,
 		.checkpoint = {
-			.n_live = writer->n_maps,
+			.n_live = writer->n_files,
 			.seq = writer->seq,
 		},
 	};

@@ -20,7 +20,7 @@ struct mafs_lap_writer {
 	uint64_t salt;
 	uint64_t seq; /* that the checkpoint stands for */
 	uint64_t time_ns;
-	uint64_t n_maps;
+	uint64_t n_files;
 	uint64_t offset;
 	uint64_t number;
 	uint64_t checkpoint_bytes; /* of the whole checkpoint, once it ends */

@@ -38,6 +38,10 @@ int mafs_log_reader_open(struct mafs_media *media, struct mafs_log_reader **ret,
 	err = mafs_superblock_read(media, &sb, NULL, fault);
 	if (err)
 		return err;
+	if (sb.incompat & MAFS_OMF_INCOMPAT_SECONDARY)
+		return mafs_fault_set(fault, -EOPNOTSUPP,
+				      "superblock: a further device of a "
+				      "volume; its first one has the log");
 	reader = reader_new(media, &sb);
 	if (!reader)
 		return -ENOMEM;

@@ -47,6 +47,7 @@ void mafs_superblock_encode(const struct mafs_superblock *sb,
 		.live_slot = htole32(sb->live_slot),
 		.master_epoch = htole64(sb->master_epoch),
 		.session = htole64(sb->session),
+		.checkpoint_after = htole64(sb->checkpoint_after_bytes),
 	};
 	put_uuid(&sb->fs_uuid, ret->fs_uuid);
 	put_uuid(&sb->device_uuid, ret->device_uuid);
@@ -115,6 +116,8 @@ static bool slots_are_valid(const struct mafs_superblock *sb)
 	if (a->length && b->length && a->offset < b->offset + b->length &&
 	    b->offset < a->offset + a->length)
 		return false;
+	if (sb->incompat & MAFS_OMF_INCOMPAT_SECONDARY)
+		return !a->salt && !b->salt;
 	/* With one salt for both laps stale batches would count. */
 	return sb->slots[sb->live_slot].salt && a->salt != b->salt;
 }
@@ -133,6 +136,7 @@ int mafs_superblock_decode(const struct mafs_omf_superblock *omf,
 		.live_slot = le32toh(omf->live_slot),
 		.master_epoch = le64toh(omf->master_epoch),
 		.session = le64toh(omf->session),
+		.checkpoint_after_bytes = le64toh(omf->checkpoint_after),
 	};
 	uint32_t unit = sb.alloc_unit_bytes;
 	int err;

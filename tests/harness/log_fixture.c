@@ -44,7 +44,7 @@ struct mafs_log *t_log_open(struct mafs_media *media)
 
 struct mafs_entry t_map(uint64_t id)
 {
-	static struct mafs_extent extent = { .length_bytes = 4096 };
+	static struct mafs_extent extent = { { { 0xe0 } }, 0, 4096 };
 	struct mafs_entry entry = {
 		.type = MAFS_OMF_MAP,
 		.map = {

@@ -113,7 +113,7 @@ static void test_map_beyond_a_batch_is_refused(void **state)
 
 	assert_non_null(extents);
 	for (size_t i = 0; i < n_extents; i++)
-		extents[i].length_bytes = 1;
+		extents[i] = (struct mafs_extent){ { { 1 } }, 0, 1 };
 	entry.map.map =
 		(struct mafs_map){ .extents = extents, .n_extents = n_extents };
 	t_log_format(&memory->media, 0);
