@@ -137,7 +137,7 @@ static void test_map_as_long_as_a_batch_is_checkpointed(void **state)
 
 	assert_non_null(extents);
 	for (size_t i = 0; i < n_extents; i++)
-		extents[i].length_bytes = 1;
+		extents[i] = (struct mafs_extent){ { { 1 } }, 0, 1 };
 	long_map.map.map = (struct mafs_map){ extents, n_extents };
 	t_log_format(&memory->media, 0);
 	log = t_log_open(&memory->media);
