@@ -61,8 +61,14 @@ static void set_extents(json_t *object, const struct mafs_map *map)
 	for (size_t i = 0; i < map->n_extents; i++) {
 		json_t *extent = json_object();
 
-		set_uuid(extent, "device_uuid", &map->extents[i].device_uuid);
-		set_number(extent, "offset", map->extents[i].offset_bytes);
+		if (mafs_uuid_is_null(&map->extents[i].device_uuid)) {
+			json_object_set_new(extent, "hole", json_true());
+		} else {
+			set_uuid(extent, "device_uuid",
+				 &map->extents[i].device_uuid);
+			set_number(extent, "offset",
+				   map->extents[i].offset_bytes);
+		}
 		set_number(extent, "length", map->extents[i].length_bytes);
 		json_array_append_new(extents, extent);
 	}
@@ -87,6 +93,113 @@ static void set_map(json_t *object, const struct mafs_entry_map *map)
 	set_fingerprint(object, &map->fingerprint);
 	set_time(object, "shown_ctime", &map->shown_ctime);
 	set_extents(object, &map->map);
+}
+
+static void set_node(json_t *object, const struct mafs_entry_node *node)
+{
+	set_number(object, "id", node->id);
+	set_number(object, "mode", node->mode);
+	set_number(object, "owner", node->uid);
+	set_number(object, "group", node->gid);
+	if (node->parent)
+		set_number(object, "parent", node->parent);
+	if (node->rdev)
+		set_number(object, "rdev", node->rdev);
+	if (node->target)
+		mafs_name_to_json(object, "target", node->target);
+	set_time(object, "atime", &node->atime);
+	set_time(object, "mtime", &node->mtime);
+	set_time(object, "ctime", &node->ctime);
+	set_time(object, "btime", &node->btime);
+}
+
+static void set_rename(json_t *object, const struct mafs_entry_rename *rename)
+{
+	set_number(object, "id", rename->id);
+	set_number(object, "parent", rename->parent);
+	mafs_name_to_json(object, "name", rename->name);
+	set_number(object, "new_parent", rename->new_parent);
+	mafs_name_to_json(object, "new_name", rename->new_name);
+	if (rename->other)
+		set_number(object, "other", rename->other);
+	json_object_set_new(object, "exchange",
+			    json_boolean(rename->flags &
+					 MAFS_OMF_RENAME_EXCHANGE));
+}
+
+/* Only what the mask names. */
+static void set_attr(json_t *object, const struct mafs_entry_attr *attr)
+{
+	set_number(object, "id", attr->id);
+	if (attr->mask & MAFS_OMF_ATTR_MODE)
+		set_number(object, "permissions", attr->mode);
+	if (attr->mask & MAFS_OMF_ATTR_UID)
+		set_number(object, "owner", attr->uid);
+	if (attr->mask & MAFS_OMF_ATTR_GID)
+		set_number(object, "group", attr->gid);
+	if (attr->mask & MAFS_OMF_ATTR_ATIME)
+		set_time(object, "atime", &attr->atime);
+	if (attr->mask & MAFS_OMF_ATTR_MTIME)
+		set_time(object, "mtime", &attr->mtime);
+	if (attr->mask & MAFS_OMF_ATTR_CTIME)
+		set_time(object, "ctime", &attr->ctime);
+}
+
+/* The value as hex digits; null: removed. */
+static void set_xattr(json_t *object, const struct mafs_entry_xattr *xattr)
+{
+	char *hex = calloc(2, (size_t)xattr->value_len + 1);
+	const uint8_t *value = xattr->value;
+
+	set_number(object, "id", xattr->id);
+	mafs_name_to_json(object, "name", xattr->name);
+	for (size_t i = 0; hex && i < xattr->value_len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", value[i]);
+	json_object_set_new(object, "value_hex",
+			    xattr->removed || !hex ? json_null() :
+						     json_string(hex));
+	free(hex);
+}
+
+/* What memory volumes have. */
+static void set_names_payload(json_t *object, const struct mafs_entry *entry)
+{
+	if (entry->quiet)
+		json_object_set_new(object, "quiet", json_true());
+	switch (entry->type) {
+	case MAFS_OMF_NODE:
+		set_node(object, &entry->node);
+		break;
+	case MAFS_OMF_NAME:
+	case MAFS_OMF_UNNAME:
+		set_number(object, "id", entry->name.id);
+		set_number(object, "parent", entry->name.parent);
+		mafs_name_to_json(object, "name", entry->name.name);
+		break;
+	case MAFS_OMF_RENAME:
+		set_rename(object, &entry->rename);
+		break;
+	case MAFS_OMF_ATTR:
+		set_attr(object, &entry->attr);
+		break;
+	case MAFS_OMF_XATTR:
+		set_xattr(object, &entry->xattr);
+		break;
+	case MAFS_OMF_EXTENTS:
+		set_number(object, "id", entry->extents.id);
+		set_number(object, "size", entry->extents.size_bytes);
+		set_time(object, "mtime", &entry->extents.mtime);
+		set_number(object, "first", entry->extents.first);
+		set_extents(object, &entry->extents.map);
+		break;
+	case MAFS_OMF_SIZE:
+		set_number(object, "id", entry->size.id);
+		set_number(object, "size", entry->size.size_bytes);
+		set_time(object, "mtime", &entry->size.mtime);
+		break;
+	default:
+		break;
+	}
 }
 
 static void set_payload(json_t *object, const struct mafs_entry *entry)
@@ -126,6 +239,7 @@ static void set_payload(json_t *object, const struct mafs_entry *entry)
 		mafs_name_to_json(object, "name", entry->conflict.name);
 		break;
 	default:
+		set_names_payload(object, entry);
 		break;
 	}
 }
