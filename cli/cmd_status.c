@@ -108,6 +108,35 @@ static void print_memory(const json_t *status)
 	       mafs_client_text(memory, "policy"));
 }
 
+static void print_disk(const json_t *status)
+{
+	const json_t *disk =
+		json_array_get(json_object_get(status, "tiers"), 1);
+	uint64_t reserved_bytes = mafs_client_count(disk, "reserved_bytes");
+	char size[MAFS_SIZE_TEXT_LEN], free_text[MAFS_SIZE_TEXT_LEN];
+	char reserved[MAFS_SIZE_TEXT_LEN];
+
+	mafs_size_to_text(mafs_client_count(disk, "size_bytes"), size);
+	mafs_size_to_text(mafs_client_count(disk, "available_bytes"),
+			  free_text);
+	mafs_size_to_text(reserved_bytes, reserved);
+	printf("  disk     %s of %s free", free_text, size);
+	if (reserved_bytes)
+		printf(", besides %s for what is dirty", reserved);
+	puts("");
+}
+
+/* How much of what is hot stays so. */
+static void print_pinned(const json_t *status)
+{
+	uint64_t bytes = mafs_client_count(status, "pinned_bytes");
+	char size[MAFS_SIZE_TEXT_LEN];
+
+	mafs_size_to_text(bytes, size);
+	printf("%s%s%s\n", bytes ? ", " : "", bytes ? size : "",
+	       bytes ? " pinned" : "");
+}
+
 static void print_files(const json_t *status, const char *title,
 			const char *n_key, const char *bytes_key)
 {
@@ -139,8 +168,9 @@ static void print_alive(const json_t *status)
 		puts("  PRESSURE the machine is short of memory: clean files "
 		     "leave it");
 	print_memory(status);
+	print_disk(status);
 	print_files(status, "hot", "n_hot", "hot_bytes");
-	puts("");
+	print_pinned(status);
 	print_files(status, "dirty", "n_dirty", "dirty_bytes");
 	if (oldest_ms)
 		printf(", the oldest for %s", mafs_age_to_text(oldest_ms, age));

@@ -16,7 +16,7 @@
 
 struct command_group {
 	const char *title;
-	const struct mafs_command *commands[12]; /* NULL ends them */
+	const struct mafs_command *commands[8]; /* NULL ends them */
 };
 
 static const struct command_group groups[] = {
@@ -24,8 +24,11 @@ static const struct command_group groups[] = {
 	  { &mafs_command_mount, &mafs_command_umount, &mafs_command_status,
 	    &mafs_command_sync } },
 	{ "Commands for files in a mount",
-	  { &mafs_command_stat, &mafs_command_push, &mafs_command_pull,
-	    &mafs_command_evict } },
+	  { &mafs_command_ls, &mafs_command_tree, &mafs_command_du,
+	    &mafs_command_which, &mafs_command_stat } },
+	{ "Commands that move files between memory and disk",
+	  { &mafs_command_pull, &mafs_command_push, &mafs_command_evict,
+	    &mafs_command_pin, &mafs_command_unpin, &mafs_command_set } },
 	{ "Commands for the log and the memory device",
 	  { &mafs_command_logplay, &mafs_command_fsck, &mafs_command_log } },
 };

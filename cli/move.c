@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What push, pull and evict have in common: finds the volume of each path, asks
+ * What push, pull, evict and pin have in common: finds the volume of each path, asks
  * its daemon, draws a bar on a terminal, says what moved and what was kept.
  * Called by their commands.
  */
@@ -100,18 +100,22 @@ static int call(const struct mafs_move *move, const struct mafs_where *where,
 		json_t **ret, struct mafs_fault *fault)
 {
 	struct watch watch = { .bar = { .title = move->command->name } };
-	char query[48];
+	_cleanup_free_ char *query = NULL;
 	struct mafs_request request = {
 		.method = "POST",
 		.url = move->url,
 		.path = where->relative,
+		.query = move->query,
 		.timeout_s = MAFS_CLIENT_FOREVER,
 	};
 
 	if (mafs_progress_wanted()) {
 		(void)snprintf(watch.name, sizeof(watch.name), "%d-%" PRId64,
 			       (int)getpid(), now_ms());
-		(void)snprintf(query, sizeof(query), "job=%s", watch.name);
+		if (asprintf(&query, "%s%sjob=%s",
+			     move->query ? move->query : "",
+			     move->query ? "&" : "", watch.name) < 0)
+			return -ENOMEM;
 		request.query = query;
 	}
 	return mafs_progress_call(where->volume.control_path, &request,
@@ -119,8 +123,8 @@ static int call(const struct mafs_move *move, const struct mafs_where *where,
 }
 
 /* Return: the answer, with "path" and "seconds"; NULL: the fault says it. */
-static json_t *move_path(const struct mafs_move *move, const char *path,
-			 struct mafs_fault *fault)
+static json_t *ask(const struct mafs_move *move, const char *path,
+		   struct mafs_fault *fault)
 {
 	_cleanup_(mafs_where_done) struct mafs_where where = {
 		.volume = { .n_fd = -1 }
@@ -180,12 +184,11 @@ static json_t *failure(const char *path, const struct mafs_fault *fault)
 	return object;
 }
 
-/* @results: NULL without --json */
-static int move_and_tell(const struct mafs_move *move, const char *path,
-			 json_t *results)
+int mafs_move_path(const struct mafs_move *move, const char *path,
+		   json_t *results)
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
-	json_t *answer = move_path(move, path, &fault);
+	json_t *answer = ask(move, path, &fault);
 	int code = MAFS_EXIT_OK;
 
 	if (!answer) {
@@ -225,7 +228,7 @@ int mafs_move_run(const struct mafs_move *move, int argc, char **argv)
 		return mafs_command_usage(move->command,
 					  "name a file or directory");
 	for (int i = optind; i < argc; i++)
-		code |= move_and_tell(move, argv[i], results);
+		code |= mafs_move_path(move, argv[i], results);
 	if (results)
 		mafs_json_print(results, argc - optind == 1);
 	return code;

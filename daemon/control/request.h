@@ -75,6 +75,12 @@ mafsd_serve_fn mafsd_serve_meta, mafsd_serve_ls, mafsd_serve_content;
 mafsd_serve_fn mafsd_serve_push, mafsd_serve_pull, mafsd_serve_evict;
 mafsd_serve_fn mafsd_serve_flush, mafsd_serve_pin, mafsd_serve_unpin;
 mafsd_serve_fn mafsd_serve_jobs; /* serve_moves.c */
+mafsd_serve_fn mafsd_serve_settings, mafsd_serve_set; /* serve_settings.c */
+
+/* The policy of a path, and what follows from it. serve_moves.c */
+int mafsd_serve_policy(struct mafsd *d, enum mafsd_policy policy,
+		       const char *action, const struct mafsd_request *request,
+		       json_t **ret, struct mafs_fault *fault);
 
 static inline int mafsd_or_no_memory(json_t *made, json_t **ret)
 {

@@ -18,11 +18,13 @@ static const struct mafsd_route routes[] = {
 	{ "GET", "/v1/files/{path}", false, mafsd_serve_content },
 	{ "GET", "/v1/admin/dirty", true, mafsd_serve_dirty },
 	{ "GET", "/v1/admin/jobs", false, mafsd_serve_jobs },
+	{ "GET", "/v1/admin/settings", true, mafsd_serve_settings },
 	{ "POST", "/v1/admin/evict", false, mafsd_serve_evict },
 	{ "POST", "/v1/admin/flush", false, mafsd_serve_flush },
 	{ "POST", "/v1/admin/pin", false, mafsd_serve_pin },
 	{ "POST", "/v1/admin/pull", false, mafsd_serve_pull },
 	{ "POST", "/v1/admin/push", false, mafsd_serve_push },
+	{ "POST", "/v1/admin/set", false, mafsd_serve_set },
 	{ "POST", "/v1/admin/unpin", false, mafsd_serve_unpin },
 };
 

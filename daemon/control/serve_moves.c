@@ -182,11 +182,19 @@ static int run_policy(struct mafsd *d, const struct mafsd_request *request,
 				count, progress, fault);
 }
 
+int mafsd_serve_policy(struct mafsd *d, enum mafsd_policy policy,
+		       const char *action, const struct mafsd_request *request,
+		       json_t **ret, struct mafs_fault *fault)
+{
+	return serve_job(d, run_policy, (int)policy, action, request, ret,
+			 fault);
+}
+
 int mafsd_serve_pin(struct mafsd *d, const struct mafsd_request *request,
 		    json_t **ret, struct mafs_fault *fault)
 {
-	return serve_job(d, run_policy, MAFSD_POLICY_PINNED, "pin", request,
-			 ret, fault);
+	return mafsd_serve_policy(d, MAFSD_POLICY_PINNED, "pin", request, ret,
+				  fault);
 }
 
 int mafsd_serve_unpin(struct mafsd *d, const struct mafsd_request *request,

@@ -17,8 +17,9 @@ from tree import block, write_file
 from work import (Child, as_user, fails, mounts, private_mounts, run,
                   wait_for)
 
-COMMANDS = ("mount", "umount", "status", "sync", "stat", "push", "pull",
-            "evict", "logplay", "fsck", "log")
+COMMANDS = ("mount", "umount", "status", "sync", "ls", "tree", "du",
+            "which", "stat", "pull", "push", "evict", "pin", "unpin", "set",
+            "logplay", "fsck", "log")
 
 FAKE_DAEMON = """#!/bin/sh
 # Speaks as the daemon does on its --ready-fd.

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <mafs/cleanup.h>
+#include <mafs/settings.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct mafsd {
 	char moved_path[4096];
 	enum mafsd_action action;
 	enum mafsd_policy policy;
+	char setting[64];
 	bool who_known; /* somebody else than root and the owner */
 	uid_t uid;
 	gid_t group;
@@ -151,6 +153,28 @@ uint64_t mafsd_progress_bytes(const struct mafsd_progress *progress)
 const char *mafsd_policy_to_text(enum mafsd_policy policy)
 {
 	return policy == MAFSD_POLICY_PINNED ? "pinned" : "tiered";
+}
+
+int mafsd_policy_from_text(const char *text, size_t len, enum mafsd_policy *ret)
+{
+	if (len != 3 || memcmp(text, "hot", 3) != 0)
+		return -EINVAL;
+	*ret = MAFSD_POLICY_HOT;
+	return 0;
+}
+
+void mafsd_settings_get(struct mafsd *d, struct mafs_settings *ret)
+{
+	mafs_settings_default(ret);
+	ret->writeback_after = 60000;
+}
+
+int mafsd_set(struct mafsd *d, const char *name, const char *value,
+	      struct mafs_fault *fault)
+{
+	snprintf(d->setting, sizeof(d->setting), "%s=%s", name,
+		 value ? value : "(default)");
+	return !strcmp(name, "policy");
 }
 
 int mafsd_policy_set(struct mafsd *d, const struct mafs_who *who,

@@ -398,6 +398,55 @@ static void test_each_action_is_what_its_path_says(void **state)
 	json_decref(answer);
 }
 
+static void test_set_is_of_the_volume_or_of_a_path(void **state)
+{
+	struct fixture *fixture = *state;
+	json_t *answer;
+
+	assert_int_equal(call(fixture, "POST", "/v1/admin/set",
+			      "{\"name\": \"promote\", \"value\": \"9s\"}",
+			      &answer),
+			 200);
+	assert_string_equal(fixture->d.setting, "promote=9s");
+	assert_true(json_is_true(json_object_get(answer, "live")));
+	json_decref(answer);
+	assert_int_equal(call(fixture, "POST", "/v1/admin/set?name=policy", "",
+			      &answer),
+			 200);
+	assert_string_equal(fixture->d.setting, "policy=(default)");
+	assert_true(json_is_false(json_object_get(answer, "live")));
+	json_decref(answer);
+
+	fixture->d.setting[0] = '\0';
+	assert_int_equal(call(fixture, "POST",
+			      "/v1/admin/set?path=a&name=policy&value=hot", "",
+			      &answer),
+			 200);
+	assert_int_equal(fixture->d.policy, MAFSD_POLICY_HOT);
+	assert_string_equal(fixture->d.moved_path, "a");
+	json_decref(answer);
+	assert_int_equal(call(fixture, "POST",
+			      "/v1/admin/set?path=a&name=policy&value=inherit",
+			      "", &answer),
+			 200);
+	assert_int_equal(fixture->d.policy, MAFSD_POLICY_INHERIT);
+	json_decref(answer);
+	assert_string_equal(fixture->d.setting, "");
+}
+
+static void test_settings_are_listed_with_their_defaults(void **state)
+{
+	json_t *answer, *setting;
+
+	assert_int_equal(call(*state, "GET", "/v1/admin/settings", "", &answer),
+			 200);
+	setting = json_array_get(json_object_get(answer, "settings"), 0);
+	assert_json_text(setting, "name", "writeback_after");
+	assert_json_text(setting, "value", "1m");
+	assert_json_text(setting, "default", "5s");
+	json_decref(answer);
+}
+
 static void assert_refused(struct fixture *fixture, const char *method,
 			   const char *url, const char *body, int code)
 {
@@ -422,6 +471,11 @@ static void test_bad_calls_are_refused_with_their_code(void **state)
 	assert_refused(fixture, "POST", "/v1/admin/push?path=a%00b", "", 400);
 	assert_refused(fixture, "GET", "/v1/ls/d?offset=x", "", 400);
 	assert_refused(fixture, "GET", "/v1/files/a", "", 501);
+	assert_refused(fixture, "POST", "/v1/admin/set", "", 400);
+	assert_refused(fixture, "POST",
+		       "/v1/admin/set?path=a&name=policy&value=warm", "", 400);
+	assert_refused(fixture, "POST", "/v1/admin/set?path=a&name=promote", "",
+		       400);
 	assert_refused(fixture, "POST", "/v1/admin/push", "", 400);
 	assert_refused(fixture, "POST", "/v1/admin/push", "{", 400);
 	assert_refused(fixture, "POST", "/v1/admin/push", "[1]", 400);
@@ -495,6 +549,8 @@ static void test_other_user_may_not_ask_about_the_volume(void **state)
 		"GET /v1/status",
 		"GET /v1/admin/dirty",
 		"POST /v1/admin/flush",
+		"GET /v1/admin/settings",
+		"POST /v1/admin/set?name=promote&value=1s",
 	};
 	struct fixture *fixture = *state;
 	int codes[MAFS_ARRAY_SIZE(urls)];
@@ -507,6 +563,7 @@ static void test_other_user_may_not_ask_about_the_volume(void **state)
 	for (size_t i = 0; i < MAFS_ARRAY_SIZE(urls); i++)
 		assert_int_equal(codes[i], 403);
 	assert_false(fixture->d.sync_entered);
+	assert_string_equal(fixture->d.setting, "");
 }
 
 static void test_other_user_is_named_to_what_checks_files(void **state)
@@ -634,6 +691,8 @@ int main(void)
 		TEST(test_dirty_files_are_listed),
 		TEST(test_move_with_a_name_is_listed_until_it_ends),
 		TEST(test_each_action_is_what_its_path_says),
+		TEST(test_set_is_of_the_volume_or_of_a_path),
+		TEST(test_settings_are_listed_with_their_defaults),
 		TEST(test_bad_calls_are_refused_with_their_code),
 		TEST(test_body_beyond_its_bound_is_refused),
 		TEST(test_socket_is_its_owners_alone),

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that show and change where bytes are."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
+from mafs import MIB, prepared
+from runner import main, needs
+from tree import block, write_file
+from work import run
+
+
+def mafs(*args, code=0):
+    done = run(["mafs", *args], check=False)
+    assert done.returncode == code, (args, done.returncode, done.stdout,
+                                     done.stderr)
+    return done
+
+
+def as_json(*args, code=0):
+    return json.loads(mafs(args[0], "--json", *args[1:], code=code).stdout)
+
+
+def sample(work, **options):
+    """Two cold files of 1 MiB and 1000 bytes, one below a directory."""
+    return prepared(work, {"d/big": block(1, MIB), "small": block(2, 1000)},
+                    **options)
+
+
+@needs("mafs")
+def test_which_says_where_the_newest_bytes_are(work):
+    vol = sample(work)
+    write_file(f"{vol.mnt}/new", b"x")
+    mafs("pull", f"{vol.mnt}/small")
+    files = [f"{vol.mnt}/{name}" for name in ("new", "small", "d/big")]
+    lines = [line.split() for line in mafs("which", *files).stdout.split("\n")]
+    assert lines[:3] == [["memory", "dirty", files[0]],
+                         ["memory+disk", "clean", files[1]],
+                         ["disk", "cold", files[2]]], lines
+    said = as_json("which", *files)
+    assert [f["tiers"] for f in said] == [["memory"], ["memory", "disk"],
+                                          ["disk"]], said
+    done = mafs("which", files[1], f"{vol.mnt}/none", code=1)
+    assert files[1] in done.stdout and "none" in done.stderr, done
+    vol.umount()
+
+
+@needs("mafs")
+def test_ls_shows_names_of_any_bytes_with_their_tier(work):
+    vol = sample(work)
+    odd = "o\n\udcff"
+    write_file(f"{vol.mnt}/{odd}", b"x")
+    os.symlink("small", f"{vol.mnt}/link")
+    entries = {entry["name"]: entry
+               for entry in as_json("ls", vol.mnt)["entries"]}
+    assert set(entries) == {"d", "small", "link", "o\n\ufffd"}, entries
+    assert bytes.fromhex(entries["o\n\ufffd"]["name_hex"]) == b"o\n\xff"
+    assert entries["d"]["type"] == "directory"
+    assert entries["d"]["tier"] == entries["link"]["tier"] == "none"
+    assert entries["small"]["tier"] == "disk"
+    assert entries["small"]["size_bytes"] == 1000
+    text = mafs("ls", "-l", vol.mnt).stdout
+    assert "-rw-r--r--" in text and "\\xff" in text and "\n\n" not in text
+    assert "memory dirty" in text, text
+    one = as_json("ls", f"{vol.mnt}/d/big")["entries"]
+    assert len(one) == 1 and one[0]["size_bytes"] == MIB, one
+    vol.umount()
+
+
+@needs("mafs")
+def test_ls_of_many_names_has_each_once(work):
+    vol = sample(work)
+    names = {f"name-{i}" for i in range(25_000)}
+    os.mkdir(f"{vol.dir}/many")
+    for name in names:
+        os.close(os.open(f"{vol.dir}/many/{name}", os.O_CREAT | os.O_WRONLY))
+    entries = as_json("ls", f"{vol.mnt}/many")["entries"]
+    listed = [entry["name"] for entry in entries]
+    assert listed == sorted(names)
+    vol.umount()
+
+
+@needs("mafs")
+def test_tree_and_du_add_up_by_tier(work):
+    vol = sample(work)
+    mafs("pull", f"{vol.mnt}/d")
+    write_file(f"{vol.mnt}/d/new", block(3, 5000))
+    os.link(f"{vol.mnt}/small", f"{vol.mnt}/d/again")
+    totals = as_json("du", vol.mnt)
+    assert totals["memory"] == {"n_files": 2, "bytes": MIB + 5000}, totals
+    assert totals["disk"] == {"n_files": 1, "bytes": 1000}, totals
+    assert totals["dirty"] == {"n_files": 1, "bytes": 5000}, totals
+    both = as_json("du", f"{vol.mnt}/d", f"{vol.mnt}/small")
+    assert both[1]["disk"]["bytes"] == 1000 and len(both) == 2, both
+    tree = as_json("tree", vol.mnt)
+    below = {entry["name"]: entry for entry in tree["entries"]}
+    assert {e["name"] for e in below["d"]["entries"]} == {"big", "new",
+                                                          "again"}, tree
+    assert tree["totals"]["memory"]["n_files"] == 2, tree
+    text = mafs("tree", vol.mnt).stdout
+    assert "big  [memory clean, 1M]" in text, text
+    assert "new" not in mafs("tree", "-L", "1", vol.mnt).stdout
+    vol.umount()
+
+
+@needs("mafs")
+def test_evict_frees_what_is_clean_and_names_what_is_not(work):
+    vol = sample(work)
+    mafs("pull", vol.mnt)
+    write_file(f"{vol.mnt}/new", b"x")
+    done = as_json("evict", vol.mnt, code=1)
+    assert done["n_moved"] == 2 and done["n_kept"] == 1, done
+    assert done["bytes_moved"] == MIB + 1000, done
+    assert "new" in done["kept_why"] and "push" in done["kept_why"], done
+    assert vol.file(f"{vol.mnt}/small")["state"] == "cold"
+    assert vol.file(f"{vol.mnt}/new")["state"] == "dirty"
+    vol.umount()
+
+
+@needs("mafs")
+def test_pinned_files_are_not_evicted_until_unpinned(work):
+    vol = sample(work)
+    assert "pulled 1 file" in mafs("pin", f"{vol.mnt}/d").stdout
+    assert vol.status()["pinned_bytes"] == MIB
+    assert "pinned" in mafs("ls", f"{vol.mnt}/d").stdout
+    kept = as_json("evict", f"{vol.mnt}/d", code=1)
+    assert kept["n_kept"] == 1 and "unpin" in kept["kept_why"], kept
+    done = mafs("unpin", f"{vol.mnt}/d/big", code=1)
+    assert "/d" in done.stderr and "above" in done.stderr, done.stderr
+    assert as_json("unpin", vol.mnt)["n_unpinned"] == 1
+    assert "not pinned" in mafs("unpin", vol.mnt).stdout
+    mafs("evict", f"{vol.mnt}/d")
+    assert vol.status()["pinned_bytes"] == 0
+    vol.umount()
+
+
+@needs("mafs")
+def test_policy_of_a_directory_is_set_and_shown(work):
+    vol = sample(work)
+    mafs("pull", f"{vol.mnt}/d")
+    assert "pushed 1 file" in mafs("set", f"{vol.mnt}/d", "policy=cold").stdout
+    assert vol.file(f"{vol.mnt}/d/big")["policy"] == "cold"
+    assert "the directory: cold" in mafs("set", f"{vol.mnt}/d").stdout
+    mafs("set", f"{vol.mnt}/d", "policy=inherit")
+    assert vol.file(f"{vol.mnt}/d/big")["policy"] == "tiered"
+    vol.umount()
+
+
+def setting(vol, name):
+    return next(s["value"] for s in as_json("set", vol.mnt)["settings"]
+                if s["name"] == name)
+
+
+@needs("mafs")
+def test_settings_change_live_and_stay(work):
+    vol = sample(work)
+    assert mafs("set", vol.mnt, "writeback_after=1h",
+                "watermark_low=60").stdout.count("\n") == 2
+    assert setting(vol, "writeback_after") == "1h"
+    assert "next mount" in mafs("set", vol.mnt, "policy=lru").stdout
+    assert setting(vol, "policy") == "s3fifo"
+    vol.umount()
+    vol.mount()
+    assert setting(vol, "writeback_after") == "1h"
+    assert setting(vol, "policy") == "lru"
+    mafs("set", vol.mnt, "writeback_after=default")
+    assert setting(vol, "writeback_after") == "5s"
+    vol.umount()
+
+
+@needs("mafs")
+def test_flush_and_dirty_by_the_api(work):
+    vol = sample(work)
+    write_file(f"{vol.mnt}/new", block(3, 5000))
+    command = ["curl", "-sS", "--unix-socket", f"{vol.run_dir}/control.sock"]
+    dirty = json.loads(run([*command, "http://x/v1/admin/dirty"]).stdout)
+    assert dirty["n_dirty"] == 1 and dirty["dirty_bytes"] == 5000, dirty
+    one = dirty["files"][0]
+    assert one["path"] == "new" and one["dirty_bytes"] == 5000, dirty
+    assert one["n_attempts"] == 0 and one["error"] is None, dirty
+    assert 0 < one["next_try_ms"] <= 30_000, dirty
+    done = json.loads(run([*command, "-X", "POST",
+                           "http://x/v1/admin/flush?path=new"]).stdout)
+    assert done["n_moved"] == 1 and done["bytes_moved"] == 5000, done
+    assert vol.file(f"{vol.mnt}/new")["state"] == "clean"
+    vol.umount()
+
+
+# What must be refused, with nothing changed.
+
+
+def state_of(vol):
+    status = vol.status()
+    return ([(name, vol.file(f"{vol.mnt}/{name}")["state"],
+              vol.file(f"{vol.mnt}/{name}")["policy"])
+             for name in ("d/big", "small")], status["pinned_bytes"],
+            status["n_promoted"], status["n_evicted"],
+            as_json("set", vol.mnt))
+
+
+def refused(vol, *args, said=(), code=1):
+    before = state_of(vol)
+    done = mafs(*args, code=code)
+    assert done.stdout == "", done.stdout
+    for word in said:
+        assert word in done.stderr, done.stderr
+    assert done.stderr.startswith("mafs: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert state_of(vol) == before
+
+
+@needs("mafs")
+def test_pinning_more_than_memory_holds(work):
+    vol = prepared(work, {"d/big": b"", "small": b"x"}, memory="tmpfs:32M")
+    os.truncate(f"{vol.dir}/d/big", 64 * MIB)
+    refused(vol, "pin", f"{vol.mnt}/d", said=("memory does not hold it",))
+    refused(vol, "set", f"{vol.mnt}/d", "policy=pinned",
+            said=("memory does not hold it",))
+    vol.umount()
+
+
+@needs("mafs")
+def test_policy_or_setting_that_does_not_exist(work):
+    vol = sample(work)
+    mafs("pull", f"{vol.mnt}/small")
+    refused(vol, "set", f"{vol.mnt}/d", "policy=lukewarm",
+            said=("lukewarm", "hot, tiered, cold, pinned"))
+    refused(vol, "set", vol.mnt, "color=red", said=("color",))
+    refused(vol, "set", vol.mnt, "writeback_after=soon",
+            said=("writeback_after", "1h"))
+    refused(vol, "set", vol.mnt, "watermark_high=101", said=("watermark",))
+    refused(vol, "set", vol.mnt, "writeback_after", code=2)
+    vol.umount()
+
+
+@needs("mafs")
+def test_path_outside_of_the_mount(work):
+    vol = sample(work)
+    outside = work.join("outside")
+    write_file(outside, b"x")
+    os.symlink(outside, f"{vol.mnt}/leads-out")
+    for command in ("pin", "unpin", "pull", "push", "evict", "which", "stat",
+                    "ls", "du", "tree"):
+        for path in (outside, f"{vol.mnt}/leads-out"):
+            done = mafs(command, path, code=1)
+            assert "no mafs mount" in done.stderr, (command, done.stderr)
+    refused(vol, "set", outside, "policy=hot", said=("no mafs mount",))
+    refused(vol, "pin", f"{vol.mnt}/none", said=("No such file",))
+    vol.umount()
+
+
+if __name__ == "__main__":
+    main()
