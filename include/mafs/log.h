@@ -107,7 +107,10 @@ int mafs_log_append(struct mafs_log *log, const struct mafs_entry *entries,
  * @ret_ticket: for mafs_log_wait()
  *
  * They are stored in the order of the calls, each call's in one batch. What
- * can be refused is refused here: -EINVAL, -ENOMEM, -EIO (broken).
+ * can be refused is refused here: -EINVAL, -ENOMEM, -ENOSPC as
+ * mafs_log_append(), -EIO (broken). What nobody waits for may stay unstored.
+ *
+ * Context: any thread; never waits for the media.
  */
 int mafs_log_submit(struct mafs_log *log, const struct mafs_entry *entries,
 		    size_t n_entries, uint64_t *ret_ticket);

@@ -221,6 +221,10 @@ static int finish_checkpoint(struct mafs_log *log,
 		err = copy_tail(log, writer, tail, log->offset, fault);
 	if (!err)
 		err = mafs_lap_writer_flush(writer);
+	/* What is queued was promised room. */
+	if (!err &&
+	    !mafs_log_slot_has_room(log, writer->region, writer->offset, 0))
+		err = -ENOSPC;
 	if (!err)
 		err = build_switch(log, writer);
 	if (!err && switch_laps(log, writer, fault)) {

@@ -12,7 +12,20 @@
 /* What is stored in one go; more waits for the next. */
 #define LOG_STORE_BYTES (1U << 20)
 
-struct append_request;
+/* Of tail, where the superblock does not say. */
+#define CHECKPOINT_AFTER_BYTES (8U << 20)
+
+/**
+ * struct mafs_log_group - entries that will be stored as one batch
+ * @bytes: room for the header, then the records with their sequences
+ * @last_seq: of its last record
+ */
+struct mafs_log_group {
+	struct mafs_buffer bytes;
+	uint32_t n_records;
+	uint64_t last_seq;
+	struct mafs_log_group *next;
+};
 
 /**
  * struct mafs_log
@@ -32,14 +45,18 @@ struct mafs_log {
 	uint64_t offset; /* end of the slot: where the next batch goes */
 	uint64_t number; /* of the next batch */
 	uint64_t seq; /* of the last entry stored */
+	uint64_t submitted_seq; /* of the last entry submitted */
 	uint64_t checkpoint_bytes; /* of the lap's checkpoint */
 	uint64_t stale_end; /* bytes of earlier laps may lie before it */
 	uint64_t slot_bytes[2]; /* 0: grows as needed */
+	uint64_t checkpoint_after; /* bytes of tail */
 	bool broken;
 	bool storing;
 	bool held;
 	bool checkpointing;
-	struct append_request *first, **last_next; /* queue */
+	struct mafs_log_group *first, *last; /* queue; at most @last grows */
+	uint64_t queued_bytes; /* with the group that is being stored */
+	struct mafs_log_group *spare; /* empty, kept for the next */
 
 	struct mafs_buffer batch; /* of the storing thread */
 };
@@ -56,6 +73,12 @@ int mafs_log_store(struct mafs_media *media, enum mafs_region region,
 
 /* Stores and flushes log->batch at the log's end; the caller owns the end. */
 int mafs_log_store_batch(struct mafs_log *log);
+
+void mafs_log_group_free(struct mafs_log_group *group);
+
+/* Is there room for what is queued and @len more behind @offset of a slot? */
+bool mafs_log_slot_has_room(const struct mafs_log *log, enum mafs_region region,
+			    uint64_t offset, size_t len);
 
 /* Bytes that a slot keeps free for the `switch` that ends it. */
 uint64_t mafs_log_switch_bytes(void);

@@ -283,9 +283,12 @@ int mafs_log_open(struct mafs_media *media, const struct mafs_superblock *sb,
 	log->offset = end->batch_offset;
 	log->number = end->batch_number;
 	log->seq = end->seq;
+	log->submitted_seq = end->seq;
 	log->slot_bytes[0] = sb->slots[0].length;
 	log->slot_bytes[1] = sb->slots[1].length;
-	log->last_next = &log->first;
+	log->checkpoint_after = sb->checkpoint_after_bytes ?
+					sb->checkpoint_after_bytes :
+					CHECKPOINT_AFTER_BYTES;
 	pthread_mutex_init(&log->lock, NULL);
 	pthread_cond_init(&log->changed, NULL);
 	err = open_lap(log, sb, end, fault);
@@ -301,6 +304,12 @@ void mafs_log_close(struct mafs_log *log)
 {
 	if (!log)
 		return;
+	for (struct mafs_log_group *group = log->first, *next; group;
+	     group = next) {
+		next = group->next;
+		mafs_log_group_free(group);
+	}
+	mafs_log_group_free(log->spare);
 	mafs_buffer_done(&log->batch);
 	pthread_cond_destroy(&log->changed);
 	pthread_mutex_destroy(&log->lock);

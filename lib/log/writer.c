@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Appending, by group commit: the first caller to find nobody storing becomes
- * the leader, stores what is queued as one batch and flushes it; those who come
- * meanwhile queue up and share the next batch. Sequences are given in queue
- * order, and a batch is stored only after the one before it is flushed.
+ * Appending, by group commit. Whoever submits gives its entries their sequences
+ * and adds them to the last group of the queue; a sequence is also the ticket
+ * to wait with. The first waiter to find nobody storing stores the first group
+ * as one batch and flushes it; the others wait. A batch is stored only after
+ * the one before it is flushed.
  *
- * A failed store or flush may have left anything on the media, so the log is
+ * What can fail without harm (memory, room in a slot of fixed length) fails at
+ * submit, so that nobody who waits is left behind by another one's error. A
+ * failed store or flush may have left anything on the media, so the log is
  * then broken: nothing is ever appended behind it, every waiter and later
  * caller gets -EIO. What replay finds after a restart decides.
  */
@@ -13,24 +16,18 @@
 
 #include "entry.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <mafs/cleanup.h>
 #include <string.h>
 
-/* One caller's entries; lies on its stack. Under log->lock while queued. */
-struct append_request {
-	struct mafs_buffer records;
-	uint32_t n_records;
-	uint64_t last_seq;
-	int err;
-	bool done;
-	struct append_request *next;
-};
-
-static void append_request_done(struct append_request *request)
+void mafs_log_group_free(struct mafs_log_group *group)
 {
-	mafs_buffer_done(&request->records);
+	if (!group)
+		return;
+	mafs_buffer_done(&group->bytes);
+	free(group);
 }
 
 uint64_t mafs_log_switch_bytes(void)
@@ -90,62 +87,6 @@ static uint64_t stamp_records(uint8_t *bytes, size_t len, uint64_t seq)
 	return seq;
 }
 
-static void finish_request(struct append_request *request, int err)
-{
-	request->err = err;
-	request->done = true;
-}
-
-/* Takes from the queue what goes into one batch. */
-static struct append_request *take_group(struct mafs_log *log)
-{
-	struct append_request *group = log->first, *request;
-	size_t bytes = group->records.len;
-
-	for (request = group;
-	     request->next &&
-	     bytes + request->next->records.len <= LOG_STORE_BYTES;
-	     request = request->next)
-		bytes += request->next->records.len;
-	log->first = request->next;
-	if (!log->first)
-		log->last_next = &log->first;
-	request->next = NULL;
-	return group;
-}
-
-/* Builds the batch of a group in log->batch; the requests get sequences. */
-static int build_batch(struct mafs_log *log, struct append_request *group)
-{
-	uint64_t slot_bytes = log->slot_bytes[mafs_region_slot(log->region)];
-	struct mafs_buffer *batch = &log->batch;
-	uint64_t seq = log->seq;
-	uint32_t n_records = 0;
-	int err;
-
-	batch->len = 0;
-	err = mafs_buffer_append_zeros(batch, BATCH_HEADER_BYTES);
-	for (struct append_request *r = group; r && !err; r = r->next) {
-		size_t at = batch->len;
-
-		err = mafs_buffer_append(batch, r->records.bytes,
-					 r->records.len);
-		if (err)
-			break;
-		seq = stamp_records(batch->bytes + at, r->records.len, seq);
-		r->last_seq = seq;
-		n_records += r->n_records;
-	}
-	if (err)
-		return err;
-	if (slot_bytes &&
-	    log->offset + batch->len + mafs_log_switch_bytes() > slot_bytes)
-		return -ENOSPC;
-	mafs_batch_seal(batch->bytes, batch->len, log->salt, log->number,
-			n_records);
-	return 0;
-}
-
 int mafs_log_store_batch(struct mafs_log *log)
 {
 	int err;
@@ -158,36 +99,53 @@ int mafs_log_store_batch(struct mafs_log *log)
 				      log->batch.len);
 }
 
-/* Stores one batch of what is queued. Under log->lock, which is given up while
- * the media is at work. */
+/* The first group of the queue; its bytes go to log->batch. */
+static struct mafs_log_group *take_group(struct mafs_log *log)
+{
+	struct mafs_log_group *group = log->first;
+	struct mafs_buffer emptied = log->batch;
+
+	log->first = group->next;
+	if (!log->first)
+		log->last = NULL;
+	log->batch = group->bytes;
+	emptied.len = 0;
+	group->bytes = emptied;
+	return group;
+}
+
+/* It was stored, or never will be: kept for the next one. */
+static void keep_group(struct mafs_log *log, struct mafs_log_group *group)
+{
+	mafs_log_group_free(log->spare);
+	group->n_records = 0;
+	group->next = NULL;
+	log->spare = group;
+}
+
+/* Stores the first group of the queue. Under log->lock, which is given up
+ * while the media is at work. */
 static void lead(struct mafs_log *log)
 {
-	struct append_request *group = take_group(log), *next;
+	struct mafs_log_group *group = take_group(log);
 	int err;
 
-	if (log->broken) {
-		err = -EIO;
+	log->storing = true;
+	pthread_mutex_unlock(&log->lock);
+	mafs_batch_seal(log->batch.bytes, log->batch.len, log->salt,
+			log->number, group->n_records);
+	err = mafs_log_store_batch(log);
+	pthread_mutex_lock(&log->lock);
+	log->storing = false;
+	log->queued_bytes -= log->batch.len;
+	if (err) {
+		log->broken = true;
 	} else {
-		err = build_batch(log, group);
-		if (!err) {
-			log->storing = true;
-			pthread_mutex_unlock(&log->lock);
-			err = mafs_log_store_batch(log) ? -EIO : 0;
-			pthread_mutex_lock(&log->lock);
-			log->storing = false;
-			log->broken |= err != 0;
-		}
-	}
-	for (; group; group = next) {
-		next = group->next;
-		if (!err)
-			log->seq = group->last_seq;
-		finish_request(group, err);
-	}
-	if (!err) {
+		log->seq = group->last_seq;
 		log->offset += log->batch.len;
 		log->number++;
 	}
+	keep_group(log, group);
 	pthread_cond_broadcast(&log->changed);
 }
 
@@ -197,8 +155,8 @@ static bool may_append(enum mafs_omf_type type)
 	return type == MAFS_OMF_DEVICE_ADD || type >= MAFS_OMF_MAP;
 }
 
-static int encode_request(const struct mafs_entry *entries, size_t n_entries,
-			  struct append_request *request)
+static int encode_entries(const struct mafs_entry *entries, size_t n_entries,
+			  struct mafs_buffer *records)
 {
 	if (!n_entries)
 		return -EINVAL;
@@ -207,49 +165,133 @@ static int encode_request(const struct mafs_entry *entries, size_t n_entries,
 
 		if (!may_append(entries[i].type))
 			return -EINVAL;
-		err = mafs_entry_encode(&entries[i], &request->records);
+		err = mafs_entry_encode(&entries[i], records);
 		if (err)
 			return err;
-		if (request->records.len > RECORD_BYTES_MAX)
+		if (records->len > RECORD_BYTES_MAX)
 			return -EINVAL;
 	}
-	/* A record has at least 24 bytes, so the count fits. */
-	request->n_records = (uint32_t)n_entries;
 	return 0;
+}
+
+/* An empty group at the end of the queue, with room for its header. */
+static int add_group(struct mafs_log *log)
+{
+	struct mafs_log_group *group = take_ptr(log->spare);
+	int err;
+
+	if (!group)
+		group = calloc(1, sizeof(*group));
+	if (!group)
+		return -ENOMEM;
+	err = mafs_buffer_append_zeros(&group->bytes, BATCH_HEADER_BYTES);
+	if (err) {
+		mafs_log_group_free(group);
+		return err;
+	}
+	if (log->last)
+		log->last->next = group;
+	else
+		log->first = group;
+	log->last = group;
+	log->queued_bytes += group->bytes.len;
+	return 0;
+}
+
+bool mafs_log_slot_has_room(const struct mafs_log *log, enum mafs_region region,
+			    uint64_t offset, size_t len)
+{
+	uint64_t slot_bytes = log->slot_bytes[mafs_region_slot(region)];
+
+	return !slot_bytes ||
+	       offset + log->queued_bytes + len + mafs_log_switch_bytes() <=
+		       slot_bytes;
+}
+
+/* Adds records to the queue. Under log->lock. */
+static int queue_records(struct mafs_log *log, struct mafs_buffer *records,
+			 size_t n_entries)
+{
+	struct mafs_log_group *group = log->last;
+	int err;
+
+	if (log->broken)
+		return -EIO;
+	/* It may get a batch of its own. */
+	if (!mafs_log_slot_has_room(log, log->region, log->offset,
+				    BATCH_HEADER_BYTES + records->len))
+		return -ENOSPC;
+	if (!group || group->bytes.len + records->len > LOG_STORE_BYTES) {
+		err = add_group(log);
+		if (err)
+			return err;
+		group = log->last;
+	}
+	/* With the zeros that mafs_log_store() may put behind a batch. */
+	err = mafs_buffer_reserve(&group->bytes,
+				  records->len + BATCH_HEADER_BYTES);
+	if (err)
+		return err;
+	log->submitted_seq =
+		stamp_records(records->bytes, records->len, log->submitted_seq);
+	(void)mafs_buffer_append(&group->bytes, records->bytes, records->len);
+	log->queued_bytes += records->len;
+	/* A record has at least 24 bytes, so the count fits. */
+	group->n_records += (uint32_t)n_entries;
+	group->last_seq = log->submitted_seq;
+	return 0;
+}
+
+int mafs_log_submit(struct mafs_log *log, const struct mafs_entry *entries,
+		    size_t n_entries, uint64_t *ret_ticket)
+{
+	_cleanup_(mafs_buffer_done) struct mafs_buffer records = {};
+	int err;
+
+	err = encode_entries(entries, n_entries, &records);
+	if (err)
+		return err;
+	mafs_guard(&log->lock);
+	err = queue_records(log, &records, n_entries);
+	if (!err)
+		*ret_ticket = log->submitted_seq;
+	return err;
+}
+
+int mafs_log_wait(struct mafs_log *log, uint64_t ticket)
+{
+	mafs_guard(&log->lock);
+	while (log->seq < ticket && !log->broken) {
+		if (log->storing || log->held) {
+			pthread_cond_wait(&log->changed, &log->lock);
+			continue;
+		}
+		assert(log->first); /* else nobody gave out the ticket */
+		lead(log);
+	}
+	return log->seq < ticket ? -EIO : 0;
 }
 
 int mafs_log_append(struct mafs_log *log, const struct mafs_entry *entries,
 		    size_t n_entries, uint64_t *ret_seq)
 {
-	_cleanup_(append_request_done) struct append_request request = {};
+	uint64_t ticket;
 	int err;
 
-	err = encode_request(entries, n_entries, &request);
+	err = mafs_log_submit(log, entries, n_entries, &ticket);
 	if (err)
 		return err;
-	{
-		mafs_guard(&log->lock);
-		*log->last_next = &request;
-		log->last_next = &request.next;
-		while (!request.done) {
-			if (log->storing || log->held)
-				pthread_cond_wait(&log->changed, &log->lock);
-			else
-				lead(log);
-		}
-	}
-	if (request.err)
-		return request.err;
-	if (ret_seq)
-		*ret_seq = request.last_seq;
-	return 0;
+	err = mafs_log_wait(log, ticket);
+	if (!err && ret_seq)
+		*ret_seq = ticket;
+	return err;
 }
 
 bool mafs_log_wants_checkpoint(struct mafs_log *log)
 {
 	mafs_guard(&log->lock);
 	uint64_t slot_bytes = log->slot_bytes[mafs_region_slot(log->region)];
-	uint64_t bound = 8U << 20;
+	uint64_t bound = log->checkpoint_after;
 
 	if (bound < log->checkpoint_bytes)
 		bound = log->checkpoint_bytes;
