@@ -25,7 +25,7 @@ packages_run='fuse3 mount util-linux'
 packages_test='
 	libcmocka-dev clang clang-format libclang-rt-dev|libclang-rt-14-dev
 	acl attr bash btrfs-progs coreutils curl e2fsprogs fio git
-	libcap2-bin make procps python3 rsync sqlite3 strace stress-ng systemd tar xfsprogs'
+	libcap2-bin make procps python3 python3-yaml rsync sqlite3 strace stress-ng systemd tar xfsprogs'
 
 # What only check.sh --long uses.
 packages_long='debootstrap gdb qemu-system-x86'

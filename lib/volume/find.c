@@ -192,6 +192,11 @@ static int find_by_mount(const struct mafs_mount *mount,
 	/* Another user's, or its runtime directory was removed. */
 	if (r < 0)
 		r = find_in_n(mount->source, mounts, ret);
+	if (r == -EACCES)
+		return mafs_fault_set(fault, r,
+				      "%s is a mafs mount of another user's: "
+				      "ask as root or as who mounted it",
+				      mount->path);
 	if (r < 0)
 		return mafs_fault_set(fault, r,
 				      "%s is a mafs mount of %s, but its "
