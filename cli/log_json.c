@@ -220,6 +220,8 @@ static void set_payload(json_t *object, const struct mafs_entry *entry)
 	case MAFS_OMF_DEVICE_ADD:
 		set_uuid(object, "device_uuid", &entry->device.device_uuid);
 		set_number(object, "size", entry->device.size_bytes);
+		if (entry->device.spec)
+			mafs_name_to_json(object, "spec", entry->device.spec);
 		break;
 	case MAFS_OMF_MAP:
 		set_map(object, &entry->map);

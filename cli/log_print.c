@@ -187,6 +187,8 @@ static void print_payload(const struct mafs_entry *entry)
 	case MAFS_OMF_DEVICE_ADD:
 		print_uuid("device", &entry->device.device_uuid);
 		printf(" size %" PRIu64, entry->device.size_bytes);
+		if (entry->device.spec)
+			print_text("at", entry->device.spec);
 		break;
 	case MAFS_OMF_MAP:
 		print_map(&entry->map);

@@ -39,6 +39,7 @@ struct mafs_entry {
 		struct mafs_entry_device {
 			struct mafs_uuid device_uuid;
 			uint64_t size_bytes;
+			char *spec; /* where it was, or NULL */
 		} device;
 		struct mafs_entry_map {
 			uint64_t id;

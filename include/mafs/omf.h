@@ -155,6 +155,8 @@ struct mafs_omf_switch {
 	__le64 number; /* of the batch there */
 };
 
+/* Followed by where it was when it was added ("file:/x", no NUL), or nothing:
+ * a hint for people and for the search. */
 struct mafs_omf_device {
 	__u8 device_uuid[16];
 	__le64 size;

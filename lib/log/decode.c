@@ -90,6 +90,22 @@ static int get_handle(struct mafs_cursor *cursor, uint32_t type, size_t len,
 	return mafs_decode_bytes(cursor, ret->bytes, len);
 }
 
+int mafs_decode_blob(struct mafs_cursor *cursor, size_t len, void *ret)
+{
+	char *blob;
+	int err;
+
+	if (cursor->left < len)
+		return mafs_decode_too_short(cursor);
+	blob = malloc(len + 1);
+	if (!blob)
+		return -ENOMEM;
+	err = mafs_decode_bytes(cursor, blob, len);
+	blob[len] = '\0';
+	*(char **)ret = blob;
+	return err;
+}
+
 static int decode_checkpoint(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_omf_checkpoint omf;
@@ -124,6 +140,7 @@ static int decode_switch(struct mafs_cursor *cursor, struct mafs_entry *ret)
 static int decode_device(struct mafs_cursor *cursor, struct mafs_entry *ret)
 {
 	struct mafs_omf_device omf;
+	size_t spec_len;
 	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
 	if (err)
@@ -131,7 +148,15 @@ static int decode_device(struct mafs_cursor *cursor, struct mafs_entry *ret)
 	memcpy(ret->device.device_uuid.bytes, omf.device_uuid,
 	       sizeof(omf.device_uuid));
 	ret->device.size_bytes = le64toh(omf.size);
-	return 0;
+	/* All that is left but the padding. */
+	spec_len = strnlen((const char *)cursor->at, cursor->left);
+	if (!spec_len)
+		return 0;
+	if (spec_len > DEVICE_SPEC_MAX)
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
+				      "place of a device of %zu bytes",
+				      spec_len);
+	return mafs_decode_blob(cursor, spec_len, &ret->device.spec);
 }
 
 static int decode_id(struct mafs_cursor *cursor, struct mafs_entry *ret)

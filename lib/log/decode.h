@@ -25,6 +25,9 @@ int mafs_decode_name(struct mafs_cursor *cursor, size_t len,
  * @holes: extents of the zero UUID may stand here. */
 int mafs_decode_extents(struct mafs_cursor *cursor, uint32_t n_extents,
 			bool holes, struct mafs_map *ret);
+/* Takes @len bytes into memory of its own (a char ** or void **), with a NUL
+ * behind them. */
+int mafs_decode_blob(struct mafs_cursor *cursor, size_t len, void *ret);
 /* The types of memory volumes; -EOPNOTSUPP for all others. */
 int mafs_decode_names_payload(struct mafs_cursor *cursor,
 			      struct mafs_entry *ret);

@@ -16,30 +16,13 @@ static bool is_zero(const __u8 *bytes, size_t len)
 	return true;
 }
 
-/* Takes @len bytes into memory of its own, with a NUL behind them. */
-static int get_blob(struct mafs_cursor *cursor, size_t len, void *ret)
-{
-	char *blob;
-	int err;
-
-	if (cursor->left < len)
-		return mafs_decode_too_short(cursor);
-	blob = malloc(len + 1);
-	if (!blob)
-		return -ENOMEM;
-	err = mafs_decode_bytes(cursor, blob, len);
-	blob[len] = '\0';
-	*(char **)ret = blob;
-	return err;
-}
-
 static int get_target(struct mafs_cursor *cursor, size_t len, char **ret)
 {
 	int err;
 
 	if (!len)
 		return 0;
-	err = get_blob(cursor, len, ret);
+	err = mafs_decode_blob(cursor, len, ret);
 	if (!err && memchr(*ret, '\0', len))
 		err = mafs_fault_set(cursor->fault, -EUCLEAN,
 				     "NUL in the target of a symbolic link");
@@ -192,7 +175,7 @@ static int decode_xattr(struct mafs_cursor *cursor,
 	err = mafs_decode_bytes(cursor, ret->name, name_len);
 	if (err || !ret->value_len)
 		return err;
-	return get_blob(cursor, ret->value_len, &ret->value);
+	return mafs_decode_blob(cursor, ret->value_len, &ret->value);
 }
 
 static int decode_extents(struct mafs_cursor *cursor,

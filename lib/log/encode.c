@@ -68,10 +68,16 @@ static int encode_device(const struct mafs_entry *entry,
 	struct mafs_omf_device omf = {
 		.size = htole64(entry->device.size_bytes),
 	};
+	const char *spec = entry->device.spec;
+	size_t spec_len = spec ? strlen(spec) : 0;
+	int err;
 
+	if (spec && (!spec_len || spec_len > DEVICE_SPEC_MAX))
+		return -EINVAL;
 	memcpy(omf.device_uuid, entry->device.device_uuid.bytes,
 	       sizeof(omf.device_uuid));
-	return mafs_buffer_append(buffer, &omf, sizeof(omf));
+	err = mafs_buffer_append(buffer, &omf, sizeof(omf));
+	return err ? err : mafs_buffer_append(buffer, spec, spec_len);
 }
 
 static int encode_id(const struct mafs_entry *entry, struct mafs_buffer *buffer)

@@ -11,6 +11,9 @@ void mafs_entry_done(struct mafs_entry *entry)
 	if (!entry)
 		return;
 	switch (entry->type) {
+	case MAFS_OMF_DEVICE_ADD:
+		free(entry->device.spec);
+		break;
 	case MAFS_OMF_MAP:
 		mafs_map_done(&entry->map.map);
 		break;

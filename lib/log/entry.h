@@ -2,8 +2,12 @@
 /* What the encoder and the decoder of entries share. */
 #pragma once
 
+#include <linux/limits.h>
 #include <mafs/entry.h>
 #include <stdbool.h>
+
+/* "file:" and a path */
+#define DEVICE_SPEC_MAX (PATH_MAX + 16)
 
 /* A record lies in one batch. */
 #define RECORD_BYTES_MAX (MAFS_OMF_BATCH_MAX - sizeof(struct mafs_omf_batch))

@@ -227,7 +227,7 @@ static int emit_names(void *context, mafs_log_emit_fn *emit, void *emit_context)
 		name_of(1, 2, "dir"),
 		name_of(1, 3, "tty"),
 		{ .type = MAFS_OMF_DEVICE_ADD,
-		  .device = { { { 0xd2, 0xd3 } }, 1ULL << 32 } },
+		  .device = { { { 0xd2, 0xd3 } }, 1ULL << 32, "file:/srv/b" } },
 		{ .type = MAFS_OMF_XATTR,
 		  .quiet = true,
 		  .xattr = { 3, false, "user.x", "a\0b", 3 } },

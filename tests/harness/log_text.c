@@ -154,6 +154,8 @@ void t_put_entry(FILE *out, const struct mafs_entry *entry,
 		fprintf(out,
 			" size=%" PRIu64 " device=", entry->device.size_bytes);
 		t_put_bytes(out, entry->device.device_uuid.bytes, 16);
+		if (entry->device.spec)
+			fprintf(out, " spec=%s", entry->device.spec);
 		break;
 	case MAFS_OMF_MAP:
 		put_map(out, &entry->map);

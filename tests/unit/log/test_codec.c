@@ -95,6 +95,10 @@ static void test_each_type_decodes_to_itself(void **state)
 		{ .type = MAFS_OMF_SWITCH, .log_switch = { 1, 2, 8, 4 } },
 		{ .type = MAFS_OMF_DEVICE_ADD,
 		  .device = { { { 9 } }, 1ULL << 40 } },
+		{ .type = MAFS_OMF_DEVICE_ADD,
+		  .device = { { { 9 } }, 1, "dax:/dev/dax1.0" } },
+		{ .type = MAFS_OMF_DEVICE_ADD,
+		  .device = { { { 9 } }, 1, "a multiple of 8." } },
 		{ .type = MAFS_OMF_WRITING, .seq = 1, .id = { 77 } },
 		{ .type = MAFS_OMF_DROP_INTENT, .id = { UINT64_MAX } },
 		{ .type = MAFS_OMF_DROP, .time_ns = 5, .id = { 0 } },
@@ -302,6 +306,26 @@ static void test_changed_bytes_never_decode_ambiguously(void **state)
 	}
 }
 
+static void test_place_of_a_device_is_text(void **state)
+{
+	_cleanup_(mafs_buffer_done) struct mafs_buffer buffer = {};
+	struct mafs_entry entry = { .type = MAFS_OMF_DEVICE_ADD,
+				    .device = { { { 9 } }, 1, "file:/a" } };
+	struct mafs_entry decoded;
+	size_t length;
+
+	encode(&entry, &buffer);
+	assert_int_equal(mafs_entry_decode(buffer.bytes, buffer.len, &decoded,
+					   &length, NULL),
+			 0);
+	assert_string_equal(decoded.device.spec, "file:/a");
+	mafs_entry_done(&decoded);
+	buffer.bytes[buffer.len - 3] = '\0';
+	assert_int_equal(decode(&buffer), -EUCLEAN);
+	entry.device.spec = (char[]){ "" };
+	assert_refused(&entry);
+}
+
 static void test_unknown_type_is_not_supported(void **state)
 {
 	_cleanup_(mafs_buffer_done) struct mafs_buffer buffer = {};
@@ -327,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_every_truncation_is_refused),
 		cmocka_unit_test(test_wrong_inner_lengths_are_refused),
 		cmocka_unit_test(test_changed_bytes_never_decode_ambiguously),
+		cmocka_unit_test(test_place_of_a_device_is_text),
 		cmocka_unit_test(test_unknown_type_is_not_supported),
 	};
 
