@@ -34,8 +34,10 @@ int mafs_alloc_claim(struct mafs_alloc *alloc, uint64_t offset, uint64_t len,
  * mafs_alloc_take() - one free run
  * @len: bytes wanted, rounded up to units
  * @goal: where it would best begin (the end of the file's last extent); 0: any
- * @ret_len: at most @len rounded up; less when no run is as long as that: then
- *	the longest that a bounded search found
+ * @ret_len: at most @len rounded up; less when what is free at @goal is
+ *	shorter, or else when no run is as long: then the longest there is
+ *
+ * The run at @goal, if that is free; else the first that is long enough.
  *
  * Return: 0, -ENOSPC.
  */

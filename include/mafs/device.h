@@ -11,14 +11,16 @@
  *
  * A log slot is a chain of segments. Each begins with struct
  * mafs_omf_segment, which names the next one; a segment is linked by one
- * 64-byte store behind its flush, so a crash leaves it in the chain or free.
+ * atomic store behind its flush, so a crash leaves it in the chain or free.
  */
 #pragma once
 
 #include <mafs/alloc.h>
 #include <mafs/fault.h>
+#include <mafs/mapping.h>
 #include <mafs/media.h>
 #include <mafs/superblock.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,8 +56,11 @@ bool mafs_device_spec_is(const char *text);
 /**
  * struct mafs_device - one mapped device
  * @base: of the mapping; bytes may change under a client at any time
- * @alloc: NULL until mafs_device_alloc_begin(); guarded by the pool's lock
- * @media: superblock and log; only the primary device has a log
+ * @lock: guards @alloc and what is known of the log's chains
+ * @alloc: NULL until mafs_device_alloc_begin()
+ * @media: superblock and log; only the primary device has a log. It follows
+ *	the chains as they stand on the device until the allocator has begun,
+ *	and always when opened for reading; then it grows and cuts them
  */
 struct mafs_device {
 	enum mafs_device_kind kind;
@@ -66,6 +71,8 @@ struct mafs_device {
 	uint64_t size_bytes;
 	uint64_t align_bytes; /* of the mapping: allocation units are multiples */
 	struct mafs_uuid uuid; /* of its superblock; zero: not formatted */
+	uint32_t unit_bytes; /* of allocation, by its superblock */
+	pthread_mutex_t lock;
 	struct mafs_alloc *alloc;
 	struct mafs_media media;
 };
@@ -78,32 +85,43 @@ struct mafs_device {
  * Takes an exclusive lock on a file or device that is opened for writing with
  * @lock, so that one master at a time has it on this host.
  *
+ * A device whose superblock is damaged opens, too, as one that is not
+ * formatted: mafs_superblock_read() on its media tells.
+ *
  * Return: 0; -ENOENT; -EBUSY: locked; -ENODEV: a device in another mode, the
- * fault gives the daxctl command; -EINVAL: too small; -errno.
+ * fault gives the daxctl command; -EINVAL: too small; -EUCLEAN: unless @make,
+ * the superblock promises more than there is; -errno.
  */
 int mafs_device_open(const struct mafs_device_spec *spec, bool make,
 		     bool read_only, bool lock, struct mafs_device **ret,
 		     struct mafs_fault *fault);
+/**
+ * mafs_device_on_mapping() - a device that something else has mapped
+ * @mapping: taken over
+ *
+ * For tests: a mapping that loses what was not flushed.
+ */
+int mafs_device_on_mapping(enum mafs_device_kind kind,
+			   struct mafs_mapping *mapping, bool read_only,
+			   struct mafs_device **ret);
 void mafs_device_close(struct mafs_device *device);
 
 /* What was stored there is persistent, and seen by other hosts: clwb (or
  * clflushopt) and sfence on dax and MAP_SYNC, msync on other files, nothing on
  * memfd. Return: 0, -EIO. */
-int mafs_device_flush(struct mafs_device *device, uint64_t offset, size_t len);
+int mafs_device_flush(struct mafs_device *device, uint64_t offset,
+		      uint64_t len);
 /* What other hosts stored there is read next: clflush on dax, else nothing. */
 void mafs_device_invalidate(struct mafs_device *device, uint64_t offset,
-			    size_t len);
-/* Copies that turn SIGBUS into -EIO (an uncorrectable error, a truncated
- * file). @guarded side is the mapping's. */
-int mafs_guarded_copy(void *to, const void *from, size_t len);
-int mafs_guarded_zero(void *to, size_t len);
+			    uint64_t len);
 
 /**
  * struct mafs_device_format - what mkfs decides
  * @alloc_unit_bytes: 0: 2 MiB on dax, 64 KiB else
  * @log_bytes: of the first segment of each slot; 0: 1/64 of the device, from
  *	64 KiB to 8 MiB
- * @checkpoint_after_bytes: 0: 8 MiB
+ * @checkpoint_after_bytes: 0: half of @log_bytes, so that a log with little
+ *	live state stays in its first segments
  */
 struct mafs_device_format {
 	struct mafs_uuid fs_uuid;
@@ -114,7 +132,8 @@ struct mafs_device_format {
 };
 
 /* Writes both superblock copies, the pulse page and an empty log; the old
- * superblocks are wiped first, so a crash leaves an unformatted device. */
+ * superblocks are wiped first, so a crash leaves an unformatted device.
+ * Return: 0; -EINVAL: sizes that do not fit the device; -EROFS, -EIO. */
 int mafs_device_format(struct mafs_device *device,
 		       const struct mafs_device_format *format,
 		       struct mafs_fault *fault);
@@ -123,16 +142,29 @@ int mafs_device_format(struct mafs_device *device,
  * mafs_device_alloc_begin() - everything free but the head and the segments
  * that the chains of both slots hold
  *
- * Return: 0; -EUCLEAN: a chain that loops, leaves the device or crosses
- * itself, the fault names slot and offset; -ENOMEM.
+ * Called before mafs_log_open(): only then can the log grow and give back.
+ *
+ * Return: 0; -EUCLEAN, -EBADMSG: a chain that loops, leaves the device or
+ * crosses itself, the fault names slot and offset; -ENOMEM.
  */
 int mafs_device_alloc_begin(struct mafs_device *device,
 			    const struct mafs_superblock *sb,
 			    struct mafs_fault *fault);
 /* Bytes of the chains of both slots beyond their first segments. */
-uint64_t mafs_device_log_bytes(const struct mafs_device *device);
+uint64_t mafs_device_log_bytes(struct mafs_device *device);
+/**
+ * mafs_device_log_reserve() - free bytes that are kept for the log
+ *
+ * So much that the live lap can go on until its checkpoint, and the other slot
+ * can take that. Data never takes them (mafs_pool_fill()); what grows the log's
+ * live state (a new name, an xattr) must not either, or the log could no longer
+ * say that something was removed: see mafs_pool_has_log_room().
+ */
+uint64_t mafs_device_log_reserve(struct mafs_device *device);
 
-/* ---- the pulse: words that are stored atomically, outside of the log ---- */
+/* ---- the pulse: words that are stored atomically, outside of the log ----
+ *
+ * What cannot be read is UINT64_MAX: a master then finds that it is none. */
 
 /* Raised before freed extents are used again. A client that copies reads it
  * before and after, and copies again when it moved. */

@@ -44,8 +44,8 @@
 #define MAFS_OMF_RO_COMPAT_KNOWN 0ULL
 
 struct mafs_omf_slot {
-	__le64 offset; /* in the metadata region of the device; tmpfs: 0 */
-	__le64 length; /* 0: grows as needed (tmpfs) */
+	__le64 offset; /* of its first segment on the device; tmpfs: 0 */
+	__le64 length; /* 0: grows as needed */
 	__le64 salt; /* of the current lap; 0: never used */
 	__le64 first_seq; /* sequence that the lap's checkpoint stands for */
 };
@@ -225,18 +225,35 @@ struct mafs_omf_pulse {
 };
 static_assert(sizeof(struct mafs_omf_pulse) == 192, "on-media size");
 
-/* Head of each segment of a log slot; bytes of the slot follow. */
+/* Head of each segment of a log slot; bytes of the slot follow. The first one
+ * is where the superblock says. @crc is computed with @crc and @next as zero;
+ * @next checks itself, as it is stored by itself, atomically:
+ *
+ *	offset of the next segment on the device, a multiple of 4096, below
+ *	2^52, or 0 in the last one; times 4096; plus the low 24 bits of the
+ *	CRC32C of struct mafs_omf_link
+ */
 struct mafs_omf_segment {
 	__le64 magic;
 	__le32 crc;
 	__le32 slot; /* 0 = A, 1 = B */
 	__le64 index; /* in its chain, from 0 */
 	__le64 length; /* bytes, with this head */
-	__le64 next; /* offset of the next segment on the device; 0: last */
+	__le64 next;
 	__u8 device_uuid[16];
 	__u8 reserved[8];
 };
 static_assert(sizeof(struct mafs_omf_segment) == 64, "on-media size");
+
+/* What a segment's @next is checked by; never stored. */
+struct mafs_omf_link {
+	__le64 next; /* offset, or 0 */
+	__le64 index; /* of the segment that it stands in */
+	__le32 slot;
+	__le32 reserved;
+	__u8 device_uuid[16];
+};
+static_assert(sizeof(struct mafs_omf_link) == 40, "computed size");
 
 /* ---- memory volumes ----
  *

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The pool: the memory devices of one volume, and the bytes of files on them
- * (lib/memory). Locks: the pool's own for free space, never held during a
- * copy; a layout is its owner's to guard.
+ * (lib/memory). Locks: the pool's own for what waits to be free, each device's
+ * for its free space, never held during a copy; a layout is its owner's to
+ * guard.
  */
 #pragma once
 
@@ -39,6 +40,10 @@ uint64_t mafs_layout_end(const struct mafs_layout *layout);
 /* Does it hold all of [start, end)? */
 bool mafs_layout_covers(const struct mafs_layout *layout, uint64_t start,
 			uint64_t end);
+/* Adds runs that lie in its holes: takes mafs_pool_cut() back. Return: 0,
+ * -ENOMEM (then nothing changed). */
+int mafs_layout_merge(struct mafs_layout *layout,
+		      const struct mafs_layout *runs);
 /* SEEK_DATA or SEEK_HOLE as lseek(2), in a file of @size. */
 off_t mafs_layout_seek(const struct mafs_layout *layout, uint64_t size,
 		       off_t offset, int whence);
@@ -51,20 +56,26 @@ int mafs_pool_new(struct mafs_pool **ret);
 void mafs_pool_free(struct mafs_pool *pool);
 
 /* Takes @device over; device 0 is the primary one. Its allocator has begun.
- * Return: 0, -EEXIST (same UUID), -ENOMEM. */
+ * Return: 0; -EEXIST: same UUID; -EINVAL: another allocation unit than the
+ * primary's; -ENOSPC: too many. */
 int mafs_pool_add(struct mafs_pool *pool, struct mafs_device *device);
 struct mafs_device *mafs_pool_device(struct mafs_pool *pool, uint32_t index);
 uint32_t mafs_pool_n_devices(const struct mafs_pool *pool);
+/* The allocation unit of all of its devices. */
+uint32_t mafs_pool_unit(const struct mafs_pool *pool);
 /* Index, or -ENODEV. */
 int mafs_pool_find(const struct mafs_pool *pool, const struct mafs_uuid *uuid);
 
 struct mafs_pool_usage {
 	uint64_t size_bytes; /* all units of all devices */
-	uint64_t free_bytes; /* that may be taken now */
+	uint64_t free_bytes; /* that may be taken now: without the log's reserve */
 	uint64_t quarantined_bytes; /* given back, not free yet */
 	uint64_t log_bytes;
 };
 void mafs_pool_usage(struct mafs_pool *pool, struct mafs_pool_usage *ret);
+/* Is the log's reserve whole? Asked before what makes the live state larger
+ * (create, mkdir, link, symlink, setxattr); false is their ENOSPC. */
+bool mafs_pool_has_log_room(struct mafs_pool *pool);
 
 /* ---- layouts and maps ---- */
 

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Formats a mapped device. Stores in order, each flushed before the next:
+ *
+ *	both superblock copies wiped	it is no device of any volume
+ *	pulse page, heads of both slots' first segments
+ *	empty log, superblock copy 0	it is formatted
+ *	superblock copy 1		as copy 0
+ *
+ * A crash leaves a device that is not formatted, or one that is.
+ */
+#include "mapped.h"
+
+#include <errno.h>
+#include <mafs/checked.h>
+#include <mafs/log.h>
+#include <mafs/omf.h>
+#include <mafs/size.h>
+
+#define UNIT_DAX (2U << 20)
+#define UNIT_ELSE (64U << 10)
+#define UNIT_MIN 4096U
+#define UNIT_MAX (1U << 30)
+#define LOG_MIN (64ULL << 10)
+#define LOG_MAX_DEFAULT (8ULL << 20)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t choose_unit(const struct mafs_device *device,
+			    const struct mafs_device_format *format)
+{
+	if (format->alloc_unit_bytes)
+		return format->alloc_unit_bytes;
+	return device->kind == MAFS_DEVICE_DAX ? UNIT_DAX : UNIT_ELSE;
+}
+
+/* Of one first segment. By default what is left of the last unit that the two
+ * begin is theirs, too. */
+static uint64_t choose_log_bytes(const struct mafs_device *device,
+				 const struct mafs_device_format *format,
+				 uint32_t unit)
+{
+	uint64_t bytes = min_u64(device->size_bytes / 64, LOG_MAX_DEFAULT), end;
+
+	if (format->log_bytes)
+		return format->log_bytes - format->log_bytes % SEGMENT_ALIGN;
+	if (bytes < LOG_MIN)
+		bytes = LOG_MIN;
+	if (mafs_align_up(MAFS_OMF_SEGMENTS_OFFSET + 2 * bytes, unit, &end))
+		bytes = (end - MAFS_OMF_SEGMENTS_OFFSET) / 2;
+	return bytes - bytes % SEGMENT_ALIGN;
+}
+
+static int check_unit(const struct mafs_device *device, uint32_t unit,
+		      struct mafs_fault *fault)
+{
+	char text[MAFS_SIZE_TEXT_LEN], align[MAFS_SIZE_TEXT_LEN];
+
+	mafs_size_to_text(unit, text);
+	mafs_size_to_text(device->align_bytes, align);
+	if (unit < UNIT_MIN || unit > UNIT_MAX || (unit & (unit - 1)))
+		return mafs_fault_set(fault, -EINVAL,
+				      "allocation unit of %s: a power of two "
+				      "from 4K to 1G",
+				      text);
+	if (unit % device->align_bytes)
+		return mafs_fault_set(fault, -EINVAL,
+				      "allocation unit of %s: the device is "
+				      "mapped in pages of %s",
+				      text, align);
+	return 0;
+}
+
+/* Does the device hold its head, the log, and one unit of data at least? */
+static int check_room(const struct mafs_device *device, uint32_t unit,
+		      uint64_t log_bytes, struct mafs_fault *fault)
+{
+	char text[MAFS_SIZE_TEXT_LEN];
+	uint64_t end = MAFS_OMF_SEGMENTS_OFFSET;
+
+	if (log_bytes < LOG_MIN)
+		return mafs_fault_set(fault, -EINVAL, "log: 64K at least");
+	mafs_size_to_text(device->size_bytes, text);
+	if (log_bytes > device->size_bytes / 4 ||
+	    !mafs_align_up(end + 2 * log_bytes, unit, &end) ||
+	    !mafs_range_fits(end, unit, device->size_bytes))
+		return mafs_fault_set(fault, -EINVAL,
+				      "log: two slots of %llu bytes and units "
+				      "of %u do not fit into %s",
+				      (unsigned long long)log_bytes, unit,
+				      text);
+	return 0;
+}
+
+/* Zeros from 0 on: both superblock copies, then the pulse page. */
+static int wipe_head(struct mafs_device *device)
+{
+	const uint64_t ends[] = { 0, MAFS_OMF_PULSE_OFFSET,
+				  MAFS_OMF_SEGMENTS_OFFSET };
+	int err = 0;
+
+	for (size_t i = 1; !err && i < MAFS_ARRAY_SIZE(ends); i++) {
+		uint64_t len = ends[i] - ends[i - 1];
+
+		err = mafs_guarded_zero(device->base + ends[i - 1], len);
+		if (!err)
+			err = mafs_device_flush(device, ends[i - 1], len);
+	}
+	return err;
+}
+
+static int format_primary(struct mapped *mapped, struct mafs_superblock *sb,
+			  uint64_t log_bytes, struct mafs_fault *fault)
+{
+	int err = 0;
+
+	for (uint32_t slot = 0; slot < N_SLOTS && !err; slot++) {
+		sb->slots[slot].offset =
+			MAFS_OMF_SEGMENTS_OFFSET + slot * log_bytes;
+		chain_forget(&mapped->chains[slot]);
+		err = chain_format(mapped, slot, sb->slots[slot].offset,
+				   log_bytes);
+	}
+	if (err)
+		return mafs_fault_set(fault, err, "log: cannot be written");
+	mapped_take_superblock(mapped, sb);
+	return mafs_log_format(&mapped->base.media, sb, fault);
+}
+
+static int format_secondary(struct mapped *mapped, struct mafs_superblock *sb,
+			    struct mafs_fault *fault)
+{
+	int err;
+
+	mapped_take_superblock(mapped, sb);
+	err = mafs_superblock_flip(&mapped->base.media, sb, fault);
+	return err ? err : mafs_superblock_flip(&mapped->base.media, sb, fault);
+}
+
+int mafs_device_format(struct mafs_device *device,
+		       const struct mafs_device_format *format,
+		       struct mafs_fault *fault)
+{
+	struct mapped *mapped = mapped_of(device);
+	uint32_t unit = choose_unit(device, format);
+	uint64_t log_bytes = choose_log_bytes(device, format, unit);
+	struct mafs_superblock sb = {
+		.incompat = MAFS_OMF_INCOMPAT_MEMORY,
+		.fs_uuid = format->fs_uuid,
+		.device_size_bytes = device->size_bytes,
+		.alloc_unit_bytes = unit,
+		.checkpoint_after_bytes = format->checkpoint_after_bytes,
+	};
+	int err;
+
+	if (device->read_only)
+		return mafs_fault_set(fault, -EROFS, "opened for reading");
+	err = check_unit(device, unit, fault);
+	if (!err)
+		err = check_room(device, unit, log_bytes, fault);
+	if (err)
+		return err;
+	if (!sb.checkpoint_after_bytes)
+		sb.checkpoint_after_bytes = log_bytes / 2;
+	if (format->secondary)
+		sb.incompat |= MAFS_OMF_INCOMPAT_SECONDARY;
+	mafs_uuid_generate(&sb.device_uuid);
+	err = wipe_head(device);
+	if (err)
+		return mafs_fault_at(fault, err, 0,
+				     "superblock: cannot be "
+				     "written");
+	device->uuid = sb.device_uuid;
+	return format->secondary ?
+		       format_secondary(mapped, &sb, fault) :
+		       format_primary(mapped, &sb, log_bytes, fault);
+}
