@@ -93,6 +93,7 @@ struct mafsd_file {
 	int backing_id; /* 0: none */
 	int pin_id; /* backing id that keeps an unlinked inode; 0: none */
 	int pin_fd; /* the same by a descriptor; -1: none */
+	uint64_t pin_seq; /* by that link in N/.mafs/unlinked; 0: none */
 	bool unlinked; /* no name left */
 	bool maybe_mapped; /* a passthrough writer closed; may be mapped on */
 	int64_t last_write_open_ms;
@@ -283,6 +284,10 @@ struct mafsd {
 	int replaced_fd; /* N/.mafs/replaced; -1: read-only */
 	atomic_uint_fast64_t replaced_seq; /* the last one given */
 	struct mafsd_replaced *replaced_left; /* journal.lock */
+	int unlinked_fd; /* N/.mafs/unlinked; -1: read-only */
+	atomic_uint_fast64_t unlinked_seq; /* the last one given */
+	atomic_size_t n_pin_fds; /* descriptors of files without a name */
+	size_t pin_fds_max; /* beyond it: links */
 	bool orders_names; /* N's one log has changes of names in their order */
 	bool names_by_log; /* N's fsync of a file carries its name */
 	size_t batch_max; /* files in one round of write-back */

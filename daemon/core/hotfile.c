@@ -45,10 +45,8 @@ void mafsd_file_put(struct mafsd *d, struct mafsd_inode *inode)
 	if (!file || file->n_open || file->n_pins || mafsd_in_memory(file) ||
 	    file->wb_busy || file->maybe_mapped)
 		return;
+	mafsd_pin_done(d, inode);
 	inode->file = NULL;
-	if (file->pin_id > 0 && d->kernel)
-		d->kernel->backing_close(d->kernel_context, file->pin_id);
-	mafs_closep(&file->pin_fd);
 	mafsd_slot_close(&d->slots, &file->n_slot);
 	mafsd_slot_close(&d->slots, &file->mem_slot);
 	mafs_map_done(&file->map);

@@ -83,6 +83,22 @@ int mafsd_resolve_as(struct mafsd *d, const struct mafs_who *who,
 int mafsd_admits(struct mafsd *d, const struct mafs_who *who,
 		 struct mafsd_inode *inode, int access);
 
+/* ---- pin.c: what keeps a file that has no name ---- */
+
+/* Keeps N's file @fd is open on (O_PATH); @by_kernel: by a backing id if one
+ * is to be had. Context: inode->lock held. Return: 0, -errno. */
+int mafsd_pin_keep(struct mafsd *d, struct mafsd_inode *inode, int fd,
+		   bool by_kernel);
+/* Lets go. Context: the file is about to be freed, or nobody else has it. */
+void mafsd_pin_done(struct mafsd *d, struct mafsd_inode *inode);
+/* Kept by a descriptor or link, so that names and handles are not asked? */
+bool mafsd_pin_has(const struct mafsd_file *file);
+/* O_PATH, the caller closes it. Return: fd or -errno. */
+int mafsd_pin_open(struct mafsd *d, const struct mafsd_file *file);
+/* Opens N/.mafs/unlinked and removes what an earlier daemon left there. */
+int mafsd_pin_begin(struct mafsd *d);
+void mafsd_pin_forget_left(struct mafsd *d);
+
 /* ---- attr.c ---- */
 
 /* With the memory file's size and times where they count.

@@ -47,7 +47,8 @@ static void init_locks(struct mafsd *d)
 	pthread_cond_init(&d->promote_large.wake, NULL);
 }
 
-/* Descriptors are shared out: slots, a round of write-back, the rest. */
+/* Descriptors are shared out: slots, a round of write-back, files without a
+ * name, the rest. */
 static void share_descriptors(struct mafsd *d)
 {
 	struct rlimit limit = { .rlim_cur = 1024 };
@@ -59,6 +60,7 @@ static void share_descriptors(struct mafsd *d)
 	mafsd_slots_init(&d->slots, n);
 	n = limit.rlim_cur / 8;
 	d->batch_max = n > BATCH_MAX ? BATCH_MAX : n < 4 ? 4 : n;
+	d->pin_fds_max = n;
 }
 
 /* What N's file system and our rights allow. */
@@ -218,9 +220,10 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 	r = d->policy_ops->new (d->memory_size_bytes, &d->policy);
 	if (r == 0 && recover)
 		r = mafsd_orphans_remove(d);
-	return r < 0 || d->options.read_only ?
-		       r :
-		       mafsd_replaced_begin(d, recover, fault);
+	if (r < 0 || d->options.read_only)
+		return r;
+	r = mafsd_pin_begin(d);
+	return r < 0 ? r : mafsd_replaced_begin(d, recover, fault);
 }
 
 /* ---- start ---- */
@@ -269,7 +272,7 @@ int mafsd_start(const struct mafsd_options *options, struct mafsd **ret,
 	d->options = *options;
 	d->policy_ops = &mafs_policy_s3fifo;
 	d->n_fd = -1;
-	d->replaced_fd = -1;
+	d->replaced_fd = d->unlinked_fd = -1;
 	d->tier = &mafs_tier_disk;
 	d->started_ms = mafsd_now_ms();
 	init_locks(d);
@@ -430,6 +433,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 		return r;
 	mafsd_journal_close(d);
 	mafsd_replaced_end(d);
+	mafsd_pin_forget_left(d);
 	d->volume->session.open = false;
 	r = mafs_volume_session_store(d->volume, fault);
 	if (r < 0)
@@ -459,6 +463,7 @@ void mafsd_free(struct mafsd *d)
 		d->memory->ops->free(d->memory);
 	d->policy_ops->free(d->policy);
 	mafs_closep(&d->replaced_fd);
+	mafs_closep(&d->unlinked_fd);
 	mafs_closep(&d->n_fd);
 	if (d->volume)
 		mafs_volume_close(d->volume);

@@ -213,23 +213,18 @@ static bool by_handle(struct mafsd *d, const struct mafsd_inode *inode)
 
 /* A file without a name lives by its pin alone. Files' data sides are only
  * looked at by callers that keep them from going away. */
-static int pin_of(const struct mafsd_inode *inode)
+static bool is_pinned(const struct mafsd_inode *inode)
 {
-	if (!S_ISREG(inode->type) || !inode->file)
-		return -1;
-	/* May be set beside us (remove.c); it stays until the file goes. */
-	return __atomic_load_n(&inode->file->pin_fd, __ATOMIC_ACQUIRE);
+	return S_ISREG(inode->type) && inode->file &&
+	       mafsd_pin_has(inode->file);
 }
 
 static int open_path(struct mafsd *d, const struct mafsd_inode *inode)
 {
 	struct mafs_handle handle;
-	int fd = pin_of(inode);
 
-	if (fd >= 0) {
-		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		return fd < 0 ? -errno : fd;
-	}
+	if (is_pinned(inode))
+		return mafsd_pin_open(d, inode->file);
 	if (!by_handle(d, inode))
 		return open_by_names(d, inode);
 	mafsd_inode_handle(inode, &handle);
@@ -269,7 +264,7 @@ int mafsd_n_open(struct mafsd *d, struct mafsd_inode *inode, int flags)
 	int fd;
 
 	flags = (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_CLOEXEC;
-	if (by_handle(d, inode) && pin_of(inode) < 0) {
+	if (by_handle(d, inode) && !is_pinned(inode)) {
 		mafsd_inode_handle(inode, &handle);
 		return mafs_handle_open(d->n_fd, &handle, flags);
 	}

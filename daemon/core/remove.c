@@ -30,24 +30,13 @@ static struct mafsd_inode *find_named(struct mafsd *d, int dirfd,
 }
 
 /* Context: inode->lock held. */
-static int pin_if_open(struct mafsd *d, struct mafsd_file *file, int fd)
+static int pin_if_open(struct mafsd *d, struct mafsd_inode *inode, int fd)
 {
-	int id = 0;
+	const struct mafsd_file *file = inode->file;
 
-	if (!file->n_open || file->pin_id > 0 || file->pin_fd >= 0 ||
-	    (file->path != MAFSD_M && file->path != MAFSD_C))
+	if (!file->n_open || (file->path != MAFSD_M && file->path != MAFSD_C))
 		return 0;
-	if (d->kernel && d->root)
-		id = d->kernel->backing_open(d->kernel_context, fd);
-	if (id > 0) {
-		file->pin_id = id;
-		return 0;
-	}
-	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		return -errno;
-	__atomic_store_n(&file->pin_fd, fd, __ATOMIC_RELEASE);
-	return 0;
+	return mafsd_pin_keep(d, inode, fd, true);
 }
 
 int mafsd_intent_take_back(struct mafsd *d, struct mafsd_inode *inode)
@@ -92,7 +81,7 @@ static int prepare_file(struct mafsd *d, struct mafsd_victim *victim)
 	mafsd_hide_own_links(victim->inode, &st);
 	if (st.st_nlink != 1)
 		return 0;
-	r = pin_if_open(d, file, victim->fd);
+	r = pin_if_open(d, victim->inode, victim->fd);
 	if (r < 0)
 		return r;
 	r = log_intent(d, file);
@@ -158,7 +147,7 @@ static void lose_file(struct mafsd *d, struct mafsd_victim *victim)
 		return;
 	mafsd_dirty_named(d, file, false);
 	/* It may have been opened and written since it was prepared. */
-	pin_if_open(d, file, victim->fd);
+	pin_if_open(d, inode, victim->fd);
 	log_intent(d, file);
 	if (file->n_open)
 		return;

@@ -29,11 +29,9 @@ static int adopt_tmpfile(struct mafsd *d, int fd, int flags,
 		r = -ENOMEM;
 		goto fail;
 	}
-	file->pin_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (file->pin_fd < 0) {
-		r = -errno;
+	r = mafsd_pin_keep(d, inode, fd, false);
+	if (r < 0)
 		goto fail;
-	}
 	file->on_n = true;
 	file->path = d->pass_n ? MAFSD_D : MAFSD_C;
 	if (file->path == MAFSD_D) {

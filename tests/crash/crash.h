@@ -99,13 +99,14 @@ struct op {
  * @meanwhile: on N, between the two; or NULL
  * @ops: stopped at each call
  * @from_start: the calls of the start count, too
+ * @poor: without passthrough, and short of descriptors
  * @conflict: path whose memory copy must be found beside it, as @meanwhile
  *	wrote to it; or NULL
  */
 struct workload {
 	const char *name;
 	const struct op *before, *earlier, *meanwhile, *ops;
-	bool from_start;
+	bool from_start, poor;
 	const char *conflict;
 };
 

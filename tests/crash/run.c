@@ -70,7 +70,10 @@ static int be_stopped(struct core *c, struct run *run)
 		return end_child(child);
 	if (w->from_start)
 		fault_calls_stop_at(run->stop_at, how);
+	c->kernel.forbids = w->poor;
 	core_start_on(c, run->cut ? &fault_tier : NULL);
+	if (w->poor)
+		c->d->pin_fds_max = 0;
 	if (!w->from_start)
 		fault_calls_stop_at(run->stop_at, how);
 	for (const struct op *op = w->ops; op->kind != OP_END; op++) {

@@ -128,6 +128,15 @@ const struct workload crash_workloads[] = {
 			   WRITE(1, 0, 100, 3), CLOSE(0), FSYNC(1), CLOSE(1)),
 	},
 	{
+		.name = "unlink_open_kept_by_link",
+		.poor = true,
+		.ops = OPS(CREATE("a", 0), WRITE(0, 0, 4000, 1), UNLINK("a"),
+			   WRITE(0, 4000, 4000, 2), CREATE("b", 1),
+			   WRITE(1, 0, 100, 3), CREATE("c", 2),
+			   WRITE(2, 0, 9000, 4), CLOSE(2), RENAME("c", "b", 0),
+			   WRITE(1, 50, 100, 5), FSYNC(1), CLOSE(0), CLOSE(1)),
+	},
+	{
 		.name = "promote",
 		.before = OPS(N_WRITE("f", 60000, 9)),
 		.ops = OPS(PULL("f"), OPEN("f", 0, 0), WRITE(0, 10, 100, 1),

@@ -6,19 +6,22 @@ Each test runs in a private mount namespace; where /dev/fuse is root's alone,
 a node that users may open lies over it there.
 """
 
+import contextlib
 import errno
 import mmap
 import os
 import pwd
+import resource
 import shutil
 import stat
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, Volume
-from runner import main, needs
+from runner import main, needs, scale
 from tree import assert_same, block, make_tree, manifest, read_file, write_file
-from work import USER, Skip, as_user, fails, private_mounts, run
+from work import (USER, Skip, as_user, fails, private_mounts, run,
+                  wait_for)
 
 
 def open_device(work):
@@ -205,6 +208,70 @@ def test_mapped_stores_are_kept(work):
         assert read_file(f"{vol.dir}/f") == block(1, MIB)
 
     with_volume(work, use)
+
+
+def under_unlinked(vol):
+    return os.listdir(f"{vol.dir}/.mafs/unlinked")
+
+
+@needs("mafs")
+def test_unlinked_while_open_beyond_the_descriptor_limit(work):
+    limit, count = scale(256, 1024), scale(300, 2000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 200), hard))
+
+    def use(vol):
+        fds = []
+        for i in range(count):
+            path = f"{vol.mnt}/{i}"
+            fds.append(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.write(fds[i], b"before %d" % i)
+            if i % 2:
+                os.unlink(path)
+            else:
+                write_file(f"{vol.mnt}/new", b"")
+                os.rename(f"{vol.mnt}/new", path)
+                os.unlink(path)
+        assert under_unlinked(vol) != []
+        for i, fd in enumerate(fds):
+            os.pwrite(fd, b"after %d" % i, 100)
+        vol.sync()
+        for i, fd in enumerate(fds):
+            content = os.pread(fd, 1000, 0)
+            assert content.startswith(b"before %d" % i), i
+            assert content[100:] == b"after %d" % i, i
+            assert os.fstat(fd).st_nlink == 0
+            os.fchmod(fd, 0o640)
+        assert len(os.listdir(f"/proc/{vol.pid}/fd")) <= limit
+        for fd in fds[1:]:
+            os.close(fd)
+        assert os.listdir(vol.mnt) == []
+        wait_for(lambda: under_unlinked(vol) == [], 10, "the last closes")
+        os.close(fds[0])
+        vol.umount()
+
+    with_volume(work, use, n_files=limit)
+
+
+@needs("mafs")
+def test_what_a_killed_daemon_kept_unlinked_goes(work):
+    def use(vol):
+        fds = []
+        for i in range(100):
+            fds.append(os.open(f"{vol.mnt}/{i}", os.O_CREAT | os.O_RDWR))
+            os.write(fds[i], b"before")
+            os.unlink(f"{vol.mnt}/{i}")
+        assert under_unlinked(vol) != []
+        vol.kill()
+        for fd in fds:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        vol.mount()
+        assert under_unlinked(vol) == []
+        vol.umount()
+        assert os.listdir(vol.dir) == [".mafs"]
+
+    with_volume(work, use, n_files=256)
 
 
 @needs("mafs")
