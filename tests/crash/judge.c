@@ -6,7 +6,7 @@
  *
  * After a power cut: never shorter than what was durable and is wanted, its
  * bytes durable ones or any that came since. Shorter than what was durable:
- * one content that it had, whole.
+ * one content that it had, whole, but for bytes that came later.
  */
 #include "crash.h"
 
@@ -102,19 +102,35 @@ static const char *judge_kill(const struct version *old,
 	return NULL;
 }
 
-static bool ever(const struct model_file *file, uint64_t at, int byte)
+/* From its n-th content on. */
+static bool ever_since(const struct model_file *file, size_t n, uint64_t at,
+		       int byte)
 {
-	for (size_t i = 0; i < file->n_versions; i++)
-		if (byte_of(&file->versions[i], at) == byte)
+	for (; n < file->n_versions; n++)
+		if (byte_of(&file->versions[n], at) == byte)
 			return true;
 	return false;
+}
+
+static bool ever(const struct model_file *file, uint64_t at, int byte)
+{
+	return ever_since(file, 0, at, byte);
+}
+
+/* The n-th content, with any of the bytes that came later. */
+static bool is_since(const struct model_file *file, size_t n,
+		     const struct seen_file *is)
+{
+	for (uint64_t at = 0; at < is->size; at++)
+		if (!ever_since(file, n, at, is->bytes[at]))
+			return false;
+	return true;
 }
 
 static bool was(const struct model_file *file, const struct seen_file *is)
 {
 	for (size_t i = 0; i < file->n_versions; i++)
-		if (file->versions[i].size == is->size &&
-		    !memcmp(file->versions[i].bytes, is->bytes, is->size))
+		if (file->versions[i].size == is->size && is_since(file, i, is))
 			return true;
 	return false;
 }
