@@ -4,8 +4,8 @@
  * death, and can list every extent. It only reads. Exits with the codes of
  * fsck(8).
  */
+#include "attached.h"
 #include "cli.h"
-#include "device.h"
 #include "fsck_report.h"
 #include "salvage.h"
 
@@ -58,7 +58,7 @@ static int report(struct mafs_fsck *fsck, const struct options *options,
 	return r;
 }
 
-static int check(const struct mafs_device *device,
+static int check(const struct mafs_attached *device,
 		 const struct options *options)
 {
 	_cleanup_(mafs_check_done) struct mafs_check found = { 0 };
@@ -89,7 +89,7 @@ static int run(int argc, char **argv)
 		{ "salvage", required_argument, NULL, 's' },
 		{ 0 },
 	};
-	_cleanup_(mafs_device_done) struct mafs_device device = {
+	_cleanup_(mafs_attached_done) struct mafs_attached device = {
 		.volume = { .n_fd = -1 }
 	};
 	struct mafs_fault fault = MAFS_FAULT_INIT;
@@ -115,7 +115,7 @@ static int run(int argc, char **argv)
 		return FSCK_EX_USAGE;
 	}
 
-	r = mafs_device_open(argv[optind], &device, &fault);
+	r = mafs_attached_open(argv[optind], &device, &fault);
 	if (r == -ENODATA) {
 		if (options.as_json)
 			puts("{\"counts\":{\"hot\":0},\"findings\":[],"

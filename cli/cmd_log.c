@@ -3,8 +3,8 @@
  * mafs log: the log entry by entry, as it is on the memory device. The printer
  * is one more sink of replay.
  */
+#include "attached.h"
 #include "cli.h"
-#include "device.h"
 #include "log_print.h"
 
 #include <errno.h>
@@ -113,7 +113,7 @@ static int run(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
-	_cleanup_(mafs_device_done) struct mafs_device device = {
+	_cleanup_(mafs_attached_done) struct mafs_attached device = {
 		.volume = { .n_fd = -1 }
 	};
 	struct mafs_fault fault = MAFS_FAULT_INIT;
@@ -130,7 +130,7 @@ static int run(int argc, char **argv)
 	if (argc - optind != 1)
 		return mafs_command_usage(&mafs_command_log, "name one SOURCE");
 
-	r = mafs_device_open(argv[optind], &device, &fault);
+	r = mafs_attached_open(argv[optind], &device, &fault);
 	if (r == -ENODATA) {
 		mafs_notice("log: %s", fault.what);
 		return MAFS_EXIT_OK;

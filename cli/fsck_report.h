@@ -2,7 +2,7 @@
 /* What fsck says of a volume: as text, as JSON. */
 #pragma once
 
-#include "device.h"
+#include "attached.h"
 
 #include <mafs/checker.h>
 
@@ -12,7 +12,7 @@
  * @exit_code: of fsck(8)
  */
 struct mafs_fsck {
-	const struct mafs_device *device;
+	const struct mafs_attached *device;
 	const struct mafs_check *check;
 	const struct mafs_hot_files *files;
 	int exit_code;

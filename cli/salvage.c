@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int mafs_salvage_to(const struct mafs_device *device,
+int mafs_salvage_to(const struct mafs_attached *device,
 		    const struct mafs_check *check, const char *directory,
 		    struct mafs_fault *fault)
 {
@@ -66,7 +66,7 @@ static int salvage_held(const struct mafs_volume_ref *volume,
 			const char *directory, struct mafs_fault *fault)
 {
 	_cleanup_(mafs_check_done) struct mafs_check check = { 0 };
-	struct mafs_device device = { .volume = *volume };
+	struct mafs_attached device = { .volume = *volume };
 	int r;
 
 	r = mafs_memory_tmpfs_attach(volume->memory_path, true, &device.memory,

@@ -2,7 +2,7 @@
 /* What can be done with bytes that cannot go down: kept elsewhere, or not. */
 #pragma once
 
-#include "device.h"
+#include "attached.h"
 
 #include <mafs/checker.h>
 
@@ -13,7 +13,7 @@
  *
  * Return: 0, -errno; the fault is set.
  */
-int mafs_salvage_to(const struct mafs_device *device,
+int mafs_salvage_to(const struct mafs_attached *device,
 		    const struct mafs_check *check, const char *directory,
 		    struct mafs_fault *fault);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Finds a volume and opens its memory device read-only. */
-#include "device.h"
+#include "attached.h"
 
 #include <errno.h>
 #include <mafs/cleanup.h>
 
-void mafs_device_done(struct mafs_device *device)
+void mafs_attached_done(struct mafs_attached *device)
 {
 	if (device->memory)
 		device->memory->ops->free(device->memory);
@@ -13,10 +13,10 @@ void mafs_device_done(struct mafs_device *device)
 	mafs_volume_ref_done(&device->volume);
 }
 
-int mafs_device_open(const char *source, struct mafs_device *ret,
-		     struct mafs_fault *fault)
+int mafs_attached_open(const char *source, struct mafs_attached *ret,
+		       struct mafs_fault *fault)
 {
-	_cleanup_(mafs_device_done) struct mafs_device device = {
+	_cleanup_(mafs_attached_done) struct mafs_attached device = {
 		.volume = { .n_fd = -1 }
 	};
 	int r;
@@ -33,6 +33,6 @@ int mafs_device_open(const char *source, struct mafs_device *ret,
 	if (r < 0)
 		return r;
 	*ret = device;
-	device = (struct mafs_device){ .volume = { .n_fd = -1 } };
+	device = (struct mafs_attached){ .volume = { .n_fd = -1 } };
 	return 0;
 }

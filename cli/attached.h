@@ -7,19 +7,19 @@
 #include <mafs/volume.h>
 #include <stdbool.h>
 
-struct mafs_device {
+struct mafs_attached {
 	struct mafs_volume_ref volume;
 	struct mafs_memory *memory; /* owned */
 	bool live; /* a daemon is at work on it */
 };
 
 /**
- * mafs_device_open() - find a volume and open its memory for reading
- * @ret: mafs_device_done(), on success
+ * mafs_attached_open() - find a volume and open its memory for reading
+ * @ret: mafs_attached_done(), on success
  *
  * Return: 0; -ENODATA: the volume has nothing in memory; -errno. The fault
  * says it.
  */
-int mafs_device_open(const char *source, struct mafs_device *ret,
-		     struct mafs_fault *fault);
-void mafs_device_done(struct mafs_device *device);
+int mafs_attached_open(const char *source, struct mafs_attached *ret,
+		       struct mafs_fault *fault);
+void mafs_attached_done(struct mafs_attached *device);
