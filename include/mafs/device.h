@@ -49,6 +49,10 @@ struct mafs_device_spec {
 int mafs_device_spec_parse(const char *text, struct mafs_device_spec *ret,
 			   struct mafs_fault *fault);
 void mafs_device_spec_done(struct mafs_device_spec *spec);
+/* The same spec with a path that does not depend on where we are; *ret is the
+ * caller's. Return: as mafs_device_spec_parse(); -errno: no such path. */
+int mafs_device_spec_absolute(const char *text, char **ret,
+			      struct mafs_fault *fault);
 /* Does @text name a memory device rather than a directory? "KIND:..." or the
  * path of a device-DAX or regular file. */
 bool mafs_device_spec_is(const char *text);

@@ -10,6 +10,12 @@
 #include <mafs/names.h>
 #include <mafs/pool.h>
 
+enum mafs_role {
+	MAFS_ROLE_AUTO, /* a client while another host is the master */
+	MAFS_ROLE_MASTER,
+	MAFS_ROLE_CLIENT,
+};
+
 /**
  * struct mafs_memory_volume_options - how to open one
  * @source: spec of the primary device, see mafs_device_spec_parse()
@@ -22,7 +28,7 @@ struct mafs_memory_volume_options {
 	const char *source;
 	const char *const *devices;
 	size_t n_devices;
-	bool read_only;
+	enum mafs_role role;
 	bool takeover;
 };
 
@@ -30,14 +36,14 @@ struct mafs_memory_volume_options {
  * struct mafs_memory_volume - owned by who opened it
  * @pool: device 0 is the primary one
  * @names: replayed, settled; what it maps is claimed in the pool
- * @log: to append to; NULL when read-only
- * @reader: read-only: stands at the log's end, to follow it; else NULL
+ * @log: to append to; NULL for a client
+ * @reader: of a client: stands at the log's end, to follow it; else NULL
  * @epoch: of the master that we are
  */
 struct mafs_memory_volume {
 	struct mafs_uuid uuid;
 	char *source; /* absolute where it is a path; owned */
-	bool read_only;
+	bool is_client;
 	struct mafs_superblock sb;
 	struct mafs_pool *pool;
 	struct mafs_names *names;
@@ -49,12 +55,12 @@ struct mafs_memory_volume {
 };
 
 /**
- * mafs_memory_volume_open() - devices, replay, claims; to write: the master
+ * mafs_memory_volume_open() - devices, replay, claims
  *
- * To write: the primary device is locked; the superblock's master record (machine,
+ * As master: the primary device is locked; the superblock's master record (machine,
  * boot, instance, epoch) becomes ours in both copies, and the pulse's epoch
  * too, before anything is appended; a torn tail is cut by the log's next batch.
- * Read-only: nothing is ever stored, and nothing is claimed.
+ * As a client nothing is ever stored, and nothing is claimed.
  *
  * Return: 0; -ENODATA: not formatted; -EBUSY: locked on this host, or another
  * host is the master (the fault says which, and what to do); -ENODEV: a device
@@ -64,6 +70,8 @@ struct mafs_memory_volume {
 int mafs_memory_volume_open(const struct mafs_memory_volume_options *options,
 			    struct mafs_memory_volume **ret,
 			    struct mafs_fault *fault);
+/* A master gives its record in the superblock up, so that another host may be
+ * one. */
 void mafs_memory_volume_close(struct mafs_memory_volume *volume);
 
 /* The `device-add` entries of a checkpoint. Return: 0, -errno of @emit. */

@@ -108,6 +108,8 @@ bool mafs_lock_is_held(int fd);
 
 /* /proc/sys/kernel/random/boot_id */
 int mafs_boot_id(struct mafs_uuid *ret);
+/* /etc/machine-id; where there is none, the boot id. */
+int mafs_machine_id(struct mafs_uuid *ret);
 
 /* ---- bounds of the machine ---- */
 

@@ -14,6 +14,8 @@
 #include <mafs/cleanup.h>
 #include <mafs/platform.h>
 #include <mafs/size.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -140,6 +142,31 @@ int mafs_device_spec_parse(const char *text, struct mafs_device_spec *ret,
 		return err;
 	}
 	*ret = spec;
+	return 0;
+}
+
+int mafs_device_spec_absolute(const char *text, char **ret,
+			      struct mafs_fault *fault)
+{
+	_cleanup_(mafs_device_spec_done) struct mafs_device_spec spec = { 0 };
+	_cleanup_free_ char *path = NULL;
+	int err = mafs_device_spec_parse(text, &spec, fault);
+
+	if (err)
+		return err;
+	if (spec.kind == MAFS_DEVICE_MEMFD) {
+		*ret = strdup(text);
+		return *ret ? 0 : -ENOMEM;
+	}
+	path = realpath(spec.path, NULL);
+	if (!path)
+		return mafs_fault_set(
+			fault, -errno, "%.300s: %s%s", spec.path,
+			strerror(errno),
+			errno == ENOENT ? "; mafs mkfs makes one" : "");
+	if (asprintf(ret, "%s:%s", mafs_device_kind_to_text(spec.kind), path) <
+	    0)
+		return -ENOMEM;
 	return 0;
 }
 
