@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <mafs/cleanup.h>
+#include <mafs/device.h>
 #include <mafs/diag.h>
 #include <mafs/settings.h>
 #include <string.h>
@@ -46,6 +47,9 @@ static int take_paths(struct mafs_mount_request *request, int n, char **paths,
 		return mafs_fault_set(fault, -EINVAL,
 				      "name the directory to serve and where "
 				      "to mount it");
+	if (n == 1 && mafs_device_spec_is(paths[0]))
+		return mafs_fault_set(fault, -EINVAL, "name where to mount %s",
+				      paths[0]);
 	request->source = strdup(paths[0]);
 	request->mountpoint = strdup(paths[n - 1]);
 	return request->source && request->mountpoint ? 0 : -ENOMEM;
@@ -93,10 +97,10 @@ static int start(const struct mafs_mount_request *request,
 	int r;
 
 	if (!request->foreground && !request->no_systemd &&
-	    mafs_unit_usable(request))
+	    !mafs_mount_of_device(request) && mafs_unit_usable(request))
 		return mafs_unit_start(request, fault);
 	r = mafs_mount_start(request, fault);
-	if (r == 0)
+	if (r == 0 && !mafs_mount_of_device(request))
 		mafs_notice("not under systemd: mafs umount %s must come "
 			    "before power-off",
 			    request->mountpoint);
@@ -134,12 +138,18 @@ const struct mafs_command mafs_command_mount = {
 	.name = "mount",
 	.summary = "serve a directory from memory and write it back",
 	.help = "usage: mafs mount [OPTION...] DIR [MNT]\n"
+		"       mafs mount [OPTION...] SPEC MNT\n"
 		"\n"
 		"Mounts DIR at MNT: new files are written to memory and from "
 		"there to DIR; what\n"
 		"is in memory, or was pulled there, is read at memory speed. "
 		"Without MNT it is\n"
 		"mounted over DIR itself. Returns when the mount answers.\n"
+		"\n"
+		"SPEC names the memory device of a memory volume, which mafs "
+		"mkfs has made:\n"
+		"file:PATH, dax:/dev/daxX.Y, or their paths; memfd:SIZE is made "
+		"at the mount.\n"
 		"\n"
 		"  -m, --memory SPEC    how much memory: 512M, 8G, 50%, or "
 		"tmpfs:64G,mpol=bind:2\n"

@@ -48,6 +48,9 @@ int mafs_mount_memory(struct mafs_mount_request *request, const char *spec,
 int mafs_mount_check(struct mafs_mount_request *request,
 		     struct mafs_fault *fault);
 
+/* Is the source a memory volume's device? */
+bool mafs_mount_of_device(const struct mafs_mount_request *request);
+
 /* The parts of mafs_mount_check() that know nothing of the paths. */
 int mafs_mount_check_fuse(const struct mafs_mount_request *request,
 			  struct mafs_fault *fault);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <mafs/cleanup.h>
+#include <mafs/device.h>
 #include <mafs/diag.h>
 #include <mafs/mounts.h>
 #include <mafs/volume.h>
@@ -93,6 +94,11 @@ static int check_volume(const char *path, struct mafs_fault *fault)
 	if (n > 0)
 		mafs_notice("detached the dead mount at %s", ref.mountpoint);
 	return n < 0 ? n : 0;
+}
+
+bool mafs_mount_of_device(const struct mafs_mount_request *request)
+{
+	return mafs_device_spec_is(request->source);
 }
 
 /* A path that exists gets its real name; another keeps its own. */
@@ -250,15 +256,38 @@ static int check_mountpoint(const struct mafs_mount_request *request,
 	return 0;
 }
 
+/* A memory volume: what is wrong with its devices the daemon says. */
+static int check_memory_volume(struct mafs_mount_request *request,
+			       struct mafs_fault *fault)
+{
+	char *absolute;
+	int r;
+
+	if (request->memory)
+		return mafs_fault_set(fault, -EINVAL,
+				      "--memory is for a directory; %s is "
+				      "memory itself",
+				      request->source);
+	r = mafs_device_spec_absolute(request->source, &absolute, fault);
+	if (r < 0)
+		return r;
+	free(request->source);
+	request->source = absolute;
+	r = resolve(&request->mountpoint, fault);
+	return r < 0 ? r : check_mountpoint(request, fault);
+}
+
 int mafs_mount_check(struct mafs_mount_request *request,
 		     struct mafs_fault *fault)
 {
 	int r;
 
-	r = mafs_mount_check_memory(request, fault);
+	r = mafs_mount_check_fuse(request, fault);
 	if (r < 0)
 		return r;
-	r = mafs_mount_check_fuse(request, fault);
+	if (mafs_mount_of_device(request))
+		return check_memory_volume(request, fault);
+	r = mafs_mount_check_memory(request, fault);
 	if (r < 0)
 		return r;
 	r = resolve(&request->source, fault);

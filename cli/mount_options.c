@@ -18,7 +18,7 @@ static const char *const handed_on[] = {
 	"exec",        "noexec",        "atime",    "noatime",
 	"relatime",    "norelatime",    "diratime", "nodiratime",
 	"strictatime", "nostrictatime", "lazytime", "nolazytime",
-	"io_uring",    "no_io_uring",
+	"io_uring",    "no_io_uring",   "takeover",
 };
 
 /* For others, or how mafs is anyhow. */
@@ -32,7 +32,8 @@ static const char known[] =
 	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
 	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
 #define X(name, type, min, max, value, when, form, help) ", " #name "=" form
-	"io_uring, no_io_uring, memory=SPEC, pressure=FILE" MAFS_SETTINGS(X);
+	"io_uring, no_io_uring, device=SPEC, role=auto|master|client, takeover, memory=SPEC, pressure=FILE" MAFS_SETTINGS(
+		X);
 #undef X
 
 static bool is_one_of(const char *word, const char *const *list, size_t n)
@@ -93,6 +94,8 @@ static int take_word(struct mafs_mount_request *request, const char *word,
 	if (request->memory &&
 	    (value_of(word, "mpol") || value_of(word, "huge")))
 		return append(&request->memory, word);
+	if (value_of(word, "device") || value_of(word, "role"))
+		return append(&request->options, word);
 	value = value_of(word, "pressure");
 	if (value && *value != '/')
 		return mafs_fault_set(fault, -EINVAL,

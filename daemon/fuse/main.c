@@ -2,31 +2,30 @@
 /*
  * mafs-fused: the daemon's life in order. The volume is opened first, while
  * we can still say what is wrong on the terminal and nothing is mounted; then
- * the fork, then threads, the mount, the control socket, and the loop. After
- * the loop everything is written back; what cannot be stays in memory, and
- * the session open, for the next daemon.
+ * the fork, then threads, the control socket, the mount, and the loop. After
+ * the loop everything is brought down.
  */
 #include "adapter.h"
+#include "kind.h"
 #include "notify.h"
 #include "options.h"
 #include "ready.h"
 #include "session.h"
 
-#include <control/control.h>
-#include <core/intern.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define EXIT_USAGE 2
-#define N_TROUBLES_TOLD 10
 
 struct daemon {
 	struct mafsd_command_line line;
 	struct mafsd_ready ready;
-	struct mafsd *d;
+	const struct mafsd_kind *kind;
+	void *volume;
 	struct mafsd_fuse *fuse;
-	struct mafsd_control *control;
 	pthread_t ready_thread;
 	bool ready_running;
 };
@@ -51,53 +50,6 @@ static void stay_alive(void)
 	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd >= 0)
 		(void)!write(fd, "-1000", 5);
-}
-
-static int open_volume(struct daemon *self, struct mafs_fault *fault)
-{
-	const struct mafsd_command_line *line = &self->line;
-	struct mafsd_options options = {
-		.source = line->source,
-		.mountpoint = line->mountpoint,
-		.memory = line->memory,
-		.settings = line->settings,
-		.read_only = line->read_only,
-		.pressure_path = line->pressure_path,
-	};
-
-	return mafsd_start(&options, &self->d, fault);
-}
-
-static void tell_troubles(struct mafsd *d)
-{
-	struct mafsd_dirty *troubles = NULL;
-	size_t n = 0;
-
-	if (mafsd_dirty_list(d, true, SIZE_MAX, &troubles, &n) < 0)
-		return;
-	for (size_t i = 0; i < n && i < N_TROUBLES_TOLD; i++)
-		mafs_error("%s: not written back: %s", troubles[i].path,
-			   strerror(troubles[i].error));
-	if (n > N_TROUBLES_TOLD)
-		mafs_error("and %zu more files", n - N_TROUBLES_TOLD);
-	mafsd_dirty_list_free(troubles, n);
-}
-
-/* Everything down. What cannot go stays in memory. */
-static int stop_core(struct mafsd *d)
-{
-	struct mafs_fault fault = MAFS_FAULT_INIT;
-	int r;
-
-	r = mafsd_stop(d, &fault);
-	if (r == 0)
-		return 0;
-	mafs_error("%s", *fault.what ? fault.what : strerror(-r));
-	tell_troubles(d);
-	mafs_error("what is not written back is kept in memory; mount %s "
-		   "again, or: mafs umount %s",
-		   d->options.source, d->options.source);
-	return r;
 }
 
 /* ---- telling that the mount answers ---- */
@@ -128,51 +80,16 @@ static void *run_ready(void *argument)
 	return NULL;
 }
 
-/* ---- writing back ---- */
-
-/* Its errors come again when the core stops. */
-static void write_back(struct mafsd *d, bool terminal)
-{
-	struct mafsd_left left;
-
-	mafsd_left_begin(&left, d, terminal);
-	(void)mafsd_sync(d, NULL);
-	mafsd_left_end(&left);
-}
-
 /* ---- serving ---- */
-
-static char *control_path(struct mafsd *d)
-{
-	char *path;
-
-	return asprintf(&path, "%s/control.sock", d->volume->runtime_dir) < 0 ?
-		       NULL :
-		       path;
-}
-
-static int start_control(struct daemon *self, struct mafs_fault *fault)
-{
-	_cleanup_free_ char *path = control_path(self->d);
-
-	if (!path)
-		return mafs_fault_set(fault, -ENOMEM, "out of memory");
-	return mafsd_control_start(self->d, path, &self->control, fault);
-}
 
 static int begin_serving(struct daemon *self, struct mafs_fault *fault)
 {
 	int r;
 
-	/* The session must name this process, not the one we forked from;
-	 * and what a mount may find must be there before it. */
-	self->d->volume->session.pid = getpid();
-	r = mafsd_run(self->d, fault);
+	r = self->kind->run(self->volume, fault);
 	if (r == 0)
-		r = start_control(self, fault);
-	if (r == 0)
-		r = mafsd_session_mount(&self->d->fs, &self->line, &self->fuse,
-					fault);
+		r = mafsd_session_mount(self->kind->fs(self->volume),
+					&self->line, &self->fuse, fault);
 	if (r < 0)
 		return r;
 	mafsd_ready_detach(&self->ready);
@@ -207,40 +124,11 @@ static int serve(struct daemon *self)
 	}
 	mafsd_notify("STOPPING=1");
 	end_serving(self);
-	/* The long part, while people can still ask how it goes; the memory
-	 * that the rest takes down is theirs to look at no more. */
-	write_back(self->d, false);
-	mafsd_control_stop(self->control);
-	r_stop = stop_core(self->d);
+	r_stop = self->kind->stop(self->volume);
 	/* Told last: who hears of the failure may begin anew at once. */
 	if (!self->ready_running)
 		fail(self, &fault);
-	/* What is not down still holds files of the kernel's: not any more. */
-	mafsd_disconnect(self->d);
 	mafsd_session_free(self->fuse);
-	return r < 0 ? r : r_stop;
-}
-
-static int run_offline(struct mafsd *d)
-{
-	_cleanup_free_ char *path = control_path(d);
-	struct mafs_fault fault = MAFS_FAULT_INIT;
-	int r, r_stop;
-
-	mafsd_thread_enter();
-	/* Of the killed daemon: nobody listens. We hold the volume's lock. */
-	if (path)
-		(void)unlink(path);
-	r = mafsd_run(d, &fault);
-	if (r < 0) {
-		mafs_error("%s", fault.what);
-		return r;
-	}
-	r = mafsd_recover_all(d);
-	if (r < 0)
-		mafs_error("not all could be found again: %s", strerror(-r));
-	write_back(d, true);
-	r_stop = stop_core(d);
 	return r < 0 ? r : r_stop;
 }
 
@@ -251,16 +139,18 @@ static int live(struct daemon *self)
 
 	raise_descriptor_limit();
 	stay_alive();
-	r = open_volume(self, &fault);
+	self->kind = self->line.is_memory_volume ? &mafsd_kind_memory :
+						   &mafsd_kind_tiered;
+	r = self->kind->open(&self->line, &self->volume, &fault);
 	if (r == 0 && !self->line.offline && !self->line.foreground)
 		r = mafsd_ready_fork(&self->ready, &fault);
 	if (r < 0)
 		fail(self, &fault);
 	else if (self->line.offline)
-		r = run_offline(self->d);
+		r = self->kind->offline(self->volume);
 	else
 		r = serve(self);
-	mafsd_free(self->d);
+	self->kind->free(self->volume);
 	return r;
 }
 

@@ -10,14 +10,17 @@
 #include <getopt.h>
 #include <limits.h>
 #include <mafs/cleanup.h>
+#include <mafs/device.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char mafsd_command_line_help[] =
-	"Usage: mafs-fused [OPTION]... DIR MNT\n"
+	"Usage: mafs-fused [OPTION]... SOURCE MNT\n"
 	"       mafs-fused --offline DIR\n"
 	"\n"
-	"The daemon behind a mafs mount; `mafs mount` starts it.\n"
+	"The daemon behind a mafs mount; `mafs mount` starts it. SOURCE is a\n"
+	"directory, or the memory device of a memory volume: file:PATH,\n"
+	"memfd:SIZE, dax:/dev/daxX.Y.\n"
 	"\n"
 	"  --foreground     stay in the foreground, messages on standard error\n"
 	"  --ready-fd N     write \"ready\" to this descriptor when the mount\n"
@@ -26,6 +29,9 @@ const char mafsd_command_line_help[] =
 	"  -o WORDS         mount options, separated by commas: ro, nodev, dev,\n"
 	"                   nosuid, suid, noexec, exec, noatime, allow_other,\n"
 	"                   allow_root, io_uring, no_io_uring,\n"
+	"                   device=SPEC (another device of a memory volume),\n"
+	"                   role=auto|master|client,\n"
+	"                   takeover (be its master instead of another),\n"
 	"                   pressure=FILE, and for this mount settings of the\n"
 	"                   volume:\n" MAFS_SETTINGS_HELP
 	"  --offline        mount nothing: write back what a killed daemon left\n"
@@ -91,6 +97,8 @@ static bool take_switch(struct mafsd_command_line *line, const char *word)
 		line->allow_other = true;
 	else if (!strcmp(word, "allow_root"))
 		line->allow_root = true;
+	else if (!strcmp(word, "takeover"))
+		line->takeover = true;
 	else if (!strcmp(word, "io_uring"))
 		line->io_uring = MAFSD_WISH_YES;
 	else if (!strcmp(word, "no_io_uring"))
@@ -100,10 +108,38 @@ static bool take_switch(struct mafsd_command_line *line, const char *word)
 	return true;
 }
 
+static int take_device(struct mafsd_command_line *line, const char *spec)
+{
+	char **devices = reallocarray(line->devices, line->n_devices + 1,
+				      sizeof(*devices));
+
+	if (!devices)
+		return -ENOMEM;
+	line->devices = devices;
+	devices[line->n_devices] = strdup(spec);
+	return devices[line->n_devices++] ? 0 : -ENOMEM;
+}
+
+static int take_role(struct mafsd_command_line *line, const char *role,
+		     struct mafs_fault *fault)
+{
+	if (!strcmp(role, "client"))
+		line->role = MAFS_ROLE_CLIENT;
+	else if (!strcmp(role, "master"))
+		line->role = MAFS_ROLE_MASTER;
+	else if (!strcmp(role, "auto"))
+		line->role = MAFS_ROLE_AUTO;
+	else
+		return mafs_fault_set(fault, -EINVAL,
+				      "role=%s: write master, client or auto",
+				      role);
+	return 0;
+}
+
 static int take_word(struct mafsd_command_line *line, const char *word,
 		     struct mafs_fault *fault)
 {
-	static const char pressure[] = "pressure=";
+	static const char pressure[] = "pressure=", device[] = "device=";
 	int r;
 
 	if (!*word || is_one_of(word, silent, MAFS_ARRAY_SIZE(silent)) ||
@@ -113,6 +149,10 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 		return append_word(line, word);
 	if (!strncmp(word, pressure, sizeof(pressure) - 1))
 		return take_pressure(line, word + sizeof(pressure) - 1);
+	if (!strncmp(word, "role=", 5))
+		return take_role(line, word + 5, fault);
+	if (!strncmp(word, device, sizeof(device) - 1))
+		return take_device(line, word + sizeof(device) - 1);
 	r = mafs_settings_take(&line->settings, word, fault);
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -159,6 +199,16 @@ static int take_path(const char *path, char **ret, struct mafs_fault *fault)
 	return 0;
 }
 
+/* A directory, or the spec of a memory device. */
+static int take_source(const char *source, struct mafsd_command_line *line,
+		       struct mafs_fault *fault)
+{
+	line->is_memory_volume = mafs_device_spec_is(source);
+	if (!line->is_memory_volume)
+		return take_path(source, &line->source, fault);
+	return mafs_device_spec_absolute(source, &line->source, fault);
+}
+
 static int take_paths(struct mafsd_command_line *line, int n, char **paths,
 		      struct mafs_fault *fault)
 {
@@ -172,7 +222,7 @@ static int take_paths(struct mafsd_command_line *line, int n, char **paths,
 					      "--offline wants one directory" :
 					      "name the directory to serve and "
 					      "where to mount it");
-	r = take_path(paths[0], &line->source, fault);
+	r = take_source(paths[0], line, fault);
 	if (r < 0)
 		return r;
 	if (!line->offline)
@@ -243,4 +293,7 @@ void mafsd_command_line_done(struct mafsd_command_line *line)
 	free(line->mountpoint);
 	free(line->pressure_path);
 	free(line->words);
+	for (size_t i = 0; i < line->n_devices; i++)
+		free(line->devices[i]);
+	free(line->devices);
 }

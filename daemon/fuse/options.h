@@ -4,6 +4,7 @@
 
 #include <mafs/fault.h>
 #include <mafs/memory.h>
+#include <mafs/memory_volume.h>
 #include <mafs/settings.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ enum mafsd_wish {
  * @source, @mountpoint: absolute where that could be had; owned
  * @pressure_path: of the kernel's PSI format; owned, NULL: the machine's
  * @words: mount options for libfuse, separated by commas; owned, may be NULL
+ * @devices: specs of a memory volume's further devices; owned
  * @ready_fd: -1: none
  */
 struct mafsd_command_line {
@@ -29,6 +31,11 @@ struct mafsd_command_line {
 	struct mafs_memory_spec memory;
 	struct mafs_settings settings; /* those that are given */
 	int ready_fd;
+	char **devices;
+	size_t n_devices;
+	bool is_memory_volume; /* by @source */
+	enum mafs_role role;
+	bool takeover;
 	bool foreground;
 	bool offline;
 	bool read_only;

@@ -36,8 +36,10 @@ LAYERS = {
     "logplay": LOGPLAY,
     "daemon/fs": FS,
     "daemon/core": CORE,
+    "daemon/memvol": LOGPLAY + ["daemon/fs", "daemon/memvol"],
     "daemon/control": CORE + ["daemon/control"],
-    "daemon/fuse": CORE + ["daemon/control", "daemon/fuse"],
+    "daemon/fuse": CORE + ["daemon/memvol", "daemon/control",
+                           "daemon/fuse"],
     "cli": LOGPLAY + ["cli"],
 }
 

@@ -12,6 +12,8 @@ main(). What a function's parameters are called says what it gets:
 
 Exit code: 0 passed, 1 failed, 77 all skipped. MAFS_TEST_PLAIN=1 makes every
 "mount" a bind mount, which validates the tests themselves.
+MAFS_TEST_MEMORY=KIND makes the shared mount a memory volume's; tests that want
+DIR, or a volume of their own, are skipped then.
 """
 
 import argparse
@@ -28,7 +30,9 @@ import traceback
 
 from work import PLAIN, Child, Skip, Work
 from mafs import Volume, programs
+from memory import MemoryVolume
 
+MEMORY = os.environ.get("MAFS_TEST_MEMORY")
 LONG = os.environ.get("MAFS_TEST_LONG") == "1"
 
 
@@ -72,14 +76,16 @@ class _Shared:
             self.vol = None
         if not self.vol:
             self.count += 1
-            self.vol = Volume(self.work.sub(f"shared-{self.count}"),
-                              **self.options)
+            work = self.work.sub(f"shared-{self.count}")
+            self.vol = MemoryVolume(work, MEMORY) if MEMORY else \
+                Volume(work, **self.options)
             self.vol.mount()
         oracle = self.work.sub("oracle").path
         for top in (self.vol.mnt, oracle):
             os.mkdir(os.path.join(top, name))
         return tuple(os.path.join(top, name)
-                     for top in (self.vol.mnt, self.vol.dir, oracle))
+                     for top in (self.vol.mnt,
+                                 "" if MEMORY else self.vol.dir, oracle))
 
     def done(self):
         if self.vol and self.vol.alive():
@@ -89,6 +95,8 @@ class _Shared:
 def _arguments(function, work, shared, own):
     names = list(inspect.signature(function).parameters)
     given = {}
+    if MEMORY and {"n", "vol", "work"} & set(names):
+        raise Skip("wants a DIR")
     if {"d", "n", "oracle"} & set(names):
         given["d"], given["n"], given["oracle"] = \
             shared.directory(function.__name__)

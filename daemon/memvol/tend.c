@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What is done beside requests: the heartbeat, checkpoints of the log, and
+ * space that was given back becoming free.
+ */
+#include "memvol.h"
+
+#include <string.h>
+#include <time.h>
+
+#define TICK_MS 200
+#define PIECE 512 /* inodes that a checkpoint takes under one lock */
+
+static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
+{
+	struct mafsm *m = context;
+	uint64_t cursor = 0;
+	int r;
+
+	r = mafs_memory_volume_emit_devices(m->volume, emit, emit_context);
+	if (r < 0)
+		return r;
+	do {
+		mafsm_read(&m->lock);
+		r = mafs_names_emit(m->names, &cursor, PIECE, emit,
+				    emit_context);
+	} while (r > 0);
+	return r;
+}
+
+static void tend_log(struct mafsm *m)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	int r;
+
+	if (atomic_load(&m->broken) || !mafs_log_wants_checkpoint(m->log))
+		return;
+	r = mafs_log_checkpoint(m->log, give_live, m, &fault);
+	if (r < 0 && r != -EBUSY)
+		mafs_error("checkpoint of the log: %s: %s", fault.what,
+			   strerror(-r));
+}
+
+static void tend(struct mafsm *m)
+{
+	if (atomic_load(&m->broken))
+		return;
+	mafs_device_heartbeat_beat(mafs_pool_device(m->pool, 0));
+	mafs_pool_settle(m->pool);
+	tend_log(m);
+}
+
+static void wait_a_tick(struct mafsm *m)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += TICK_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_cond_timedwait(&m->tend_wake, &m->tend_lock, &until);
+}
+
+static void *run_tender(void *argument)
+{
+	struct mafsm *m = argument;
+
+	mafsd_thread_enter();
+	pthread_mutex_lock(&m->tend_lock);
+	while (!m->stopping) {
+		pthread_mutex_unlock(&m->tend_lock);
+		tend(m);
+		pthread_mutex_lock(&m->tend_lock);
+		if (!m->stopping)
+			wait_a_tick(m);
+	}
+	pthread_mutex_unlock(&m->tend_lock);
+	return NULL;
+}
+
+int mafsm_tend_start(struct mafsm *m)
+{
+	int r;
+
+	if (!m->log)
+		return 0;
+	r = -pthread_create(&m->tender, NULL, run_tender, m);
+	m->tender_running = r == 0;
+	return r;
+}
+
+void mafsm_tend_stop(struct mafsm *m)
+{
+	if (!m->tender_running)
+		return;
+	pthread_mutex_lock(&m->tend_lock);
+	m->stopping = true;
+	pthread_cond_signal(&m->tend_wake);
+	pthread_mutex_unlock(&m->tend_lock);
+	pthread_join(m->tender, NULL);
+	m->tender_running = false;
+}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One memory volume under test: a file or memfd as its device, its mount, its
+daemon. Driven through the mafs commands."""
+
+import contextlib
+import json
+import os
+import signal
+
+from work import mounts, process_gone, run, wait_for
+
+
+class MemoryVolume:
+    """kind: "file" (two of them, unless `devices` says otherwise), "memfd"
+
+    The devices are files in `work`; size: of each. unit: of allocation.
+    """
+
+    n_killed = 0
+
+    def __init__(self, work, kind="file", size="192M", unit="64K", devices=2,
+                 mkfs=(), options=""):
+        self.work, self.kind, self.options = work, kind, options
+        self.mnt = work.join("mnt")
+        os.makedirs(self.mnt, exist_ok=True)
+        self.pid = None
+        self.others = []
+        if kind == "memfd":
+            self.spec = f"memfd:{size}"
+            return
+        self.spec = f"{kind}:{work.join('device-0')}"
+        run(["mafs", "mkfs", "--alloc-unit", unit, *mkfs,
+             f"{self.spec},{size}"])
+        for i in range(1, devices):
+            other = f"{kind}:{work.join(f'device-{i}')}"
+            run(["mafs", "device", "add", self.spec, f"{other},{size}"])
+            self.others.append(other)
+
+    def command(self, options=""):
+        words = [f"device={other}" for other in self.others]
+        words += [w for w in (self.options, options) if w]
+        command = ["mafs", "mount", "--no-systemd"]
+        if words:
+            command += ["-o", ",".join(words)]
+        return command + [self.spec, self.mnt]
+
+    def mount(self, options=""):
+        with open(self.work.top.log, "a") as log:
+            run(self.command(options), stdout=log, stderr=log)
+        self.pid = self._daemon()
+        return self
+
+    def _daemon(self):
+        """Whose mount it is."""
+        return json.loads(
+            run(["mafs", "status", self.mnt, "--json"]).stdout)["pid"]
+
+    def is_mounted(self):
+        return any(point == self.mnt for point, _, _ in mounts())
+
+    def alive(self):
+        return bool(self.is_mounted() and self.pid and
+                    not process_gone(self.pid))
+
+    def umount(self):
+        run(["mafs", "umount", self.mnt])
+        assert not self.is_mounted(), "still mounted after mafs umount"
+        wait_for(lambda: process_gone(self.pid), 10, "the daemon's end")
+
+    def kill(self):
+        """kill -9 of the daemon; the dead mount stays where it is."""
+        MemoryVolume.n_killed += 1
+        os.kill(self.pid, signal.SIGKILL)
+        wait_for(lambda: process_gone(self.pid), 30, "the killed daemon's end")
+
+    def discard(self):
+        """Whatever its state: away with it."""
+        with contextlib.suppress(OSError, AssertionError):
+            if self.pid and not process_gone(self.pid):
+                self.kill()
+        while self.is_mounted():
+            run(["umount", "-l", self.mnt], check=False)
+
+    def fsck(self, code=0):
+        """What `mafs fsck` says of the devices."""
+        words = [w for other in self.others for w in ("--device", other)]
+        done = run(["mafs", "fsck", "--json", *words, self.spec], check=False)
+        assert done.returncode == code, (done.returncode, done.stdout,
+                                         done.stderr)
+        return json.loads(done.stdout)
+
+    def free_bytes(self):
+        st = os.statvfs(self.mnt)
+        return st.f_bfree * st.f_frsize
