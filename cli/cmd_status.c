@@ -180,6 +180,47 @@ static void print_alive(const json_t *status)
 	print_troubles(status);
 }
 
+static void print_devices(const json_t *status)
+{
+	json_t *devices = json_object_get(status, "devices"), *device;
+	char size[MAFS_SIZE_TEXT_LEN];
+	size_t i;
+
+	json_array_foreach(devices, i, device)
+	{
+		mafs_size_to_text(mafs_client_count(device, "size_bytes"),
+				  size);
+		printf("  device   %s:%s, %s, %s\n",
+		       mafs_client_text(device, "kind"),
+		       mafs_client_text(device, "path"), size,
+		       mafs_client_text(device, "uuid"));
+	}
+}
+
+static void print_memory_volume(const json_t *status)
+{
+	char used[MAFS_SIZE_TEXT_LEN], size[MAFS_SIZE_TEXT_LEN];
+	char log[MAFS_SIZE_TEXT_LEN];
+
+	printf("  daemon   pid %" PRIu64 ", %s, epoch %" PRIu64 "%s\n",
+	       mafs_client_count(status, "pid"),
+	       mafs_client_text(status, "role"),
+	       mafs_client_count(status, "master_epoch"),
+	       is_true(status, "io_uring") ? ", io_uring" : "");
+	if (!strcmp(mafs_client_text(status, "state"), "broken"))
+		puts("  BROKEN   the log could not be written, or another "
+		     "master took over: unmount, then\n"
+		     "           mafs fsck says what is there");
+	print_devices(status);
+	mafs_size_to_text(mafs_client_count(status, "memory_used_bytes"), used);
+	mafs_size_to_text(mafs_client_count(status, "memory_size_bytes"), size);
+	mafs_size_to_text(mafs_client_count(status, "log_bytes"), log);
+	printf("  memory   %s of %s used, log %s\n", used, size, log);
+	printf("  inodes   %" PRIu64 ", %" PRIu64 " open\n",
+	       mafs_client_count(status, "n_inodes"),
+	       mafs_client_count(status, "n_open"));
+}
+
 /* What can be said of a volume that does not answer. */
 static json_t *unanswered(const struct mafs_volume_ref *volume,
 			  const char *state, const char *error)
@@ -235,6 +276,8 @@ static void print_volume(const struct mafs_volume_ref *volume,
 	else if (!strcmp(state, "hanging") || !strcmp(state, "silent"))
 		printf("  SILENT   pid %d: %s\n", (int)volume->pid,
 		       mafs_client_text(status, "error"));
+	else if (!strcmp(mafs_client_text(status, "volume"), "memory"))
+		print_memory_volume(status);
 	else
 		print_alive(status);
 }

@@ -9,6 +9,15 @@
 #include <mafs/fault.h>
 
 struct mafsd_control;
+struct mafsm;
+
+/**
+ * struct mafsd_served - what is asked about: one of the two
+ */
+struct mafsd_served {
+	struct mafsd *d; /* a tiered volume */
+	struct mafsm *m; /* a memory volume */
+};
 
 /**
  * mafsd_control_start() - listen on a new socket and answer in own threads
@@ -22,8 +31,9 @@ struct mafsd_control;
  *
  * Return: 0; -EPERM: others can enter the directory; -ENAMETOOLONG; -errno.
  */
-int mafsd_control_start(struct mafsd *d, const char *socket_path,
-			struct mafsd_control **ret, struct mafs_fault *fault);
+int mafsd_control_start(const struct mafsd_served *served,
+			const char *socket_path, struct mafsd_control **ret,
+			struct mafs_fault *fault);
 
 /**
  * mafsd_control_stop() - answer what has been asked, then close

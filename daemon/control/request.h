@@ -12,6 +12,7 @@
 
 struct MHD_Connection;
 struct mafsd_jobs;
+struct mafsm;
 
 /**
  * struct mafsd_request - one call, read completely
@@ -40,6 +41,10 @@ struct mafsd_route {
 	bool owner;
 	int (*serve)(struct mafsd *d, const struct mafsd_request *request,
 		     json_t **ret, struct mafs_fault *fault);
+	/* The same of a memory volume; NULL: it has no such thing. */
+	int (*serve_memory)(struct mafsm *m,
+			    const struct mafsd_request *request, json_t **ret,
+			    struct mafs_fault *fault);
 };
 
 /* ---- routes.c ---- */
@@ -76,6 +81,12 @@ mafsd_serve_fn mafsd_serve_push, mafsd_serve_pull, mafsd_serve_evict;
 mafsd_serve_fn mafsd_serve_flush, mafsd_serve_pin, mafsd_serve_unpin;
 mafsd_serve_fn mafsd_serve_jobs; /* serve_moves.c */
 mafsd_serve_fn mafsd_serve_settings, mafsd_serve_set; /* serve_settings.c */
+
+/* serve_memory.c */
+int mafsd_memory_status(struct mafsm *m, const struct mafsd_request *request,
+			json_t **ret, struct mafs_fault *fault);
+int mafsd_memory_flush(struct mafsm *m, const struct mafsd_request *request,
+		       json_t **ret, struct mafs_fault *fault);
 
 /* The policy of a path, and what follows from it. serve_moves.c */
 int mafsd_serve_policy(struct mafsd *d, enum mafsd_policy policy,

@@ -12,20 +12,21 @@
 #define PATH "/{path}"
 
 static const struct mafsd_route routes[] = {
-	{ "GET", "/v1/status", true, mafsd_serve_status },
-	{ "GET", "/v1/meta/{path}", false, mafsd_serve_meta },
-	{ "GET", "/v1/ls/{path}", false, mafsd_serve_ls },
-	{ "GET", "/v1/files/{path}", false, mafsd_serve_content },
-	{ "GET", "/v1/admin/dirty", true, mafsd_serve_dirty },
-	{ "GET", "/v1/admin/jobs", false, mafsd_serve_jobs },
-	{ "GET", "/v1/admin/settings", true, mafsd_serve_settings },
-	{ "POST", "/v1/admin/evict", false, mafsd_serve_evict },
-	{ "POST", "/v1/admin/flush", false, mafsd_serve_flush },
-	{ "POST", "/v1/admin/pin", false, mafsd_serve_pin },
-	{ "POST", "/v1/admin/pull", false, mafsd_serve_pull },
-	{ "POST", "/v1/admin/push", false, mafsd_serve_push },
-	{ "POST", "/v1/admin/set", false, mafsd_serve_set },
-	{ "POST", "/v1/admin/unpin", false, mafsd_serve_unpin },
+	{ "GET", "/v1/status", true, mafsd_serve_status, mafsd_memory_status },
+	{ "GET", "/v1/meta/{path}", false, mafsd_serve_meta, NULL },
+	{ "GET", "/v1/ls/{path}", false, mafsd_serve_ls, NULL },
+	{ "GET", "/v1/files/{path}", false, mafsd_serve_content, NULL },
+	{ "GET", "/v1/admin/dirty", true, mafsd_serve_dirty, NULL },
+	{ "GET", "/v1/admin/jobs", false, mafsd_serve_jobs, NULL },
+	{ "GET", "/v1/admin/settings", true, mafsd_serve_settings, NULL },
+	{ "POST", "/v1/admin/evict", false, mafsd_serve_evict, NULL },
+	{ "POST", "/v1/admin/flush", false, mafsd_serve_flush,
+	  mafsd_memory_flush },
+	{ "POST", "/v1/admin/pin", false, mafsd_serve_pin, NULL },
+	{ "POST", "/v1/admin/pull", false, mafsd_serve_pull, NULL },
+	{ "POST", "/v1/admin/push", false, mafsd_serve_push, NULL },
+	{ "POST", "/v1/admin/set", false, mafsd_serve_set, NULL },
+	{ "POST", "/v1/admin/unpin", false, mafsd_serve_unpin, NULL },
 };
 
 /* Return: does @url belong to the route? With the path that it holds. */

@@ -26,7 +26,7 @@
 #define IDLE_TIMEOUT_S 30
 
 struct mafsd_control {
-	struct mafsd *d;
+	struct mafsd_served served;
 	struct mafsd_jobs *jobs;
 	struct MHD_Daemon *http;
 	char *socket_path;
@@ -153,7 +153,13 @@ static int call_route(struct mafsd_control *control, const char *method,
 	/* The idle timeout must not run while the daemon works. */
 	MHD_set_connection_option(request->connection,
 				  MHD_CONNECTION_OPTION_TIMEOUT, 0);
-	r = route->serve(control->d, request, ret, fault);
+	if (!control->served.m)
+		r = route->serve(control->served.d, request, ret, fault);
+	else if (route->serve_memory)
+		r = route->serve_memory(control->served.m, request, ret, fault);
+	else
+		r = mafs_fault_set(fault, -ENOSYS, "%s: not of a memory volume",
+				   route->url);
 	MHD_set_connection_option(request->connection,
 				  MHD_CONNECTION_OPTION_TIMEOUT,
 				  IDLE_TIMEOUT_S);
@@ -353,8 +359,9 @@ static struct MHD_Daemon *start_http(struct mafsd_control *control, int fd)
 	return http;
 }
 
-int mafsd_control_start(struct mafsd *d, const char *socket_path,
-			struct mafsd_control **ret, struct mafs_fault *fault)
+int mafsd_control_start(const struct mafsd_served *served,
+			const char *socket_path, struct mafsd_control **ret,
+			struct mafs_fault *fault)
 {
 	_cleanup_free_ struct mafsd_control *control = NULL;
 	_cleanup_free_ char *path = strdup(socket_path);
@@ -371,7 +378,7 @@ int mafsd_control_start(struct mafsd *d, const char *socket_path,
 		close(fd);
 		return -ENOMEM;
 	}
-	control->d = d;
+	control->served = *served;
 	pthread_mutex_init(&control->lock, NULL);
 	pthread_cond_init(&control->answered, NULL);
 	control->http = start_http(control, fd);

@@ -112,8 +112,9 @@ static int run_tiered(void *volume, struct mafs_fault *fault)
 	self->d->volume->session.pid = getpid();
 	r = mafsd_run(self->d, fault);
 	return r < 0 ? r :
-		       mafsd_control_start(self->d, path, &self->control,
-					   fault);
+		       mafsd_control_start(
+			       &(struct mafsd_served){ .d = self->d }, path,
+			       &self->control, fault);
 }
 
 static int stop_tiered(void *volume)

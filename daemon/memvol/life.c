@@ -3,9 +3,22 @@
  * A memory volume's daemon: open the volume, serve, flush. There is no state
  * that only the end would store: killed, the next one finds the same.
  */
+#include "admin.h"
 #include "memvol.h"
 
 #include <string.h>
+
+/* A client's own name: the master may be on this host. */
+static int open_session(struct mafsm *m, struct mafs_fault *fault)
+{
+	struct mafs_uuid uuid = m->volume->uuid;
+
+	if (m->volume->is_client)
+		mafs_uuid_generate(&uuid);
+	return mafs_memory_session_open(&uuid, m->options.source,
+					m->options.mountpoint, &m->session,
+					fault);
+}
 
 static int start(struct mafsm *m, struct mafs_fault *fault)
 {
@@ -25,7 +38,7 @@ static int start(struct mafsm *m, struct mafs_fault *fault)
 	m->names = m->volume->names;
 	m->log = m->volume->log;
 	m->next_id = mafs_names_max_id(m->names) + 1;
-	return 0;
+	return open_session(m, fault);
 }
 
 int mafsm_start(const struct mafsm_options *options, struct mafsm **ret,
@@ -57,8 +70,14 @@ int mafsm_run(struct mafsm *m, struct mafs_fault *fault)
 
 	if (r == 0)
 		r = mafsm_tend_start(m);
-	return r < 0 ? mafs_fault_set(fault, r, "threads: %s", strerror(-r)) :
-		       0;
+	if (r < 0)
+		return mafs_fault_set(fault, r, "threads: %s", strerror(-r));
+	return mafs_memory_session_publish(m->session, getpid(), fault);
+}
+
+const char *mafsm_runtime_dir(const struct mafsm *m)
+{
+	return mafs_memory_session_dir(m->session);
 }
 
 struct mafsd_fs *mafsm_fs(struct mafsm *m)
@@ -66,24 +85,12 @@ struct mafsd_fs *mafsm_fs(struct mafsm *m)
 	return &m->fs;
 }
 
-/* The kernel closes what is open without a word when the connection ends. */
-static int sync_node(void *context, struct mafs_node *node)
-{
-	struct mafsm *m = context;
-	struct mafsm_inode *inode = node->owner;
-
-	return inode && S_ISREG(node->mode) ? mafsm_sync_inode(m, inode) : 0;
-}
-
 int mafsm_stop(struct mafsm *m)
 {
-	int r = 0;
-
 	mafsd_pool_stop(take_ptr(m->fs.pool));
 	mafsm_tend_stop(m);
-	if (m->log && !atomic_load(&m->broken))
-		r = mafs_names_visit(m->names, sync_node, m);
-	return atomic_load(&m->broken) ? -EIO : r;
+	/* The kernel closes without a word what is open when it is gone. */
+	return mafsm_sync(m);
 }
 
 static int forget_node(void *context, struct mafs_node *node)
@@ -109,6 +116,7 @@ void mafsm_free(struct mafsm *m)
 		mafs_names_visit(m->names, forget_node, NULL);
 		mafs_memory_volume_close(m->volume);
 	}
+	mafs_memory_session_close(m->session);
 	pthread_cond_destroy(&m->tend_wake);
 	pthread_mutex_destroy(&m->tend_lock);
 	pthread_rwlock_destroy(&m->lock);

@@ -13,7 +13,6 @@ struct mafsm_options {
 	const char *mountpoint;
 	const char *const *devices; /* further ones */
 	size_t n_devices;
-	bool read_only;
 	enum mafs_role role;
 	bool takeover;
 };
@@ -26,6 +25,8 @@ int mafsm_start(const struct mafsm_options *options, struct mafsm **ret,
 /* Threads, after any fork. */
 int mafsm_run(struct mafsm *m, struct mafs_fault *fault);
 struct mafsd_fs *mafsm_fs(struct mafsm *m);
+/* RUN/<uuid>, borrowed. */
+const char *mafsm_runtime_dir(const struct mafsm *m);
 /* The kernel is gone: all is flushed. Return: 0, or the first error. */
 int mafsm_stop(struct mafsm *m);
 void mafsm_free(struct mafsm *m);

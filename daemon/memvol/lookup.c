@@ -27,6 +27,8 @@ int mafsm_lookup(struct mafsd_fs *fs, uint64_t parent, const char *text,
 		return mafsm_entry(m, dir, ret);
 	if (!strcmp(text, ".."))
 		return mafsm_entry(m, mafsm_node(m, dir->parent), ret);
+	if (strlen(text) > MAFS_NAME_MAX)
+		return -ENAMETOOLONG;
 	name = mafs_names_lookup(m->names, dir, text);
 	return name ? mafsm_entry(m, name->node, ret) : -ENOENT;
 }

@@ -21,6 +21,7 @@
 #include <mafs/memory_volume.h>
 #include <mafs/names.h>
 #include <mafs/pool.h>
+#include <mafs/volume.h>
 #include <pthread.h>
 
 /**
@@ -45,6 +46,7 @@ struct mafsm {
 	struct mafsd_fs fs; /* first */
 	struct mafsm_options options;
 	struct mafs_memory_volume *volume;
+	struct mafs_memory_session *session;
 	struct mafs_pool *pool; /* of the volume */
 	struct mafs_names *names; /* of the volume; lock */
 	struct mafs_log *log; /* NULL: read-only */

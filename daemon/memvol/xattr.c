@@ -131,10 +131,11 @@ static int check_name(const char *name)
 		return -EPERM;
 	if (strlen(name) > XATTR_NAME_MAX)
 		return -ERANGE;
-	if (has_prefix(name, "system.") && strcmp(name, MAFSM_ACL_ACCESS) &&
-	    strcmp(name, MAFSM_ACL_DEFAULT))
-		return -EOPNOTSUPP;
-	return 0;
+	if (has_prefix(name, "user.") || has_prefix(name, "trusted.") ||
+	    has_prefix(name, "security.") || !strcmp(name, MAFSM_ACL_ACCESS) ||
+	    !strcmp(name, MAFSM_ACL_DEFAULT))
+		return 0;
+	return -EOPNOTSUPP;
 }
 
 static bool is_member(const struct mafsd_caller *caller, const gid_t *groups,

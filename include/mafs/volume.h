@@ -141,5 +141,28 @@ void mafs_volume_ref_done(struct mafs_volume_ref *ref);
 int mafs_volume_list(struct mafs_volume_ref **ret, size_t *ret_n,
 		     struct mafs_fault *fault);
 
+/* ---- memory volumes ---- */
+
+struct mafs_memory_session;
+
+/**
+ * mafs_memory_session_open() - RUN/<uuid> of a memory volume to be mounted
+ * @uuid: of the volume; a client's own where the master may be on this host
+ * @source: spec of the primary device; borrowed until the close
+ *
+ * Return: 0; -EBUSY: it is mounted here; -errno.
+ */
+int mafs_memory_session_open(const struct mafs_uuid *uuid, const char *source,
+			     const char *mountpoint,
+			     struct mafs_memory_session **ret,
+			     struct mafs_fault *fault);
+/* For other programs to see; in the process that serves. */
+int mafs_memory_session_publish(struct mafs_memory_session *session, pid_t pid,
+				struct mafs_fault *fault);
+/* RUN/<uuid>, borrowed. */
+const char *mafs_memory_session_dir(const struct mafs_memory_session *session);
+/* Removes it. NULL is fine. */
+void mafs_memory_session_close(struct mafs_memory_session *session);
+
 /* RUN, made when it is missing. @ret: PATH_MAX bytes. */
 int mafs_runtime_root(char *ret, size_t len, struct mafs_fault *fault);

@@ -79,7 +79,7 @@ class Volume:
             return self
         with open(self.work.top.log, "a") as log:
             begin = log.tell()
-            code = _call(self._command(options), log)
+            code = call(self._command(options), log)
         self._note()
         if code:
             with open(self.work.top.log, errors="replace") as log:
@@ -212,7 +212,7 @@ def prepared(work, files, **options):
     return vol.mount()
 
 
-def _call(command, log):
+def call(command, log):
     """Run a program whose daemon may keep its output open: a file, no pipe."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                stderr=log)

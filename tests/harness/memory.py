@@ -7,6 +7,7 @@ import json
 import os
 import signal
 
+from mafs import call
 from work import mounts, process_gone, run, wait_for
 
 
@@ -46,7 +47,13 @@ class MemoryVolume:
 
     def mount(self, options=""):
         with open(self.work.top.log, "a") as log:
-            run(self.command(options), stdout=log, stderr=log)
+            begin = log.tell()
+            code = call(self.command(options), log)
+        if code:
+            with open(self.work.top.log, errors="replace") as log:
+                log.seek(begin)
+                said = log.read().strip()[-400:]
+            raise AssertionError(f"mafs mount: exit {code}: {said}")
         self.pid = self._daemon()
         return self
 

@@ -42,9 +42,11 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(fixture->dir));
 	snprintf(fixture->socket_path, sizeof(fixture->socket_path),
 		 "%s/control.sock", fixture->dir);
-	assert_int_equal(mafsd_control_start(&fixture->d, fixture->socket_path,
-					     &fixture->control, &fault),
-			 0);
+	assert_int_equal(
+		mafsd_control_start(&(struct mafsd_served){ .d = &fixture->d },
+				    fixture->socket_path, &fixture->control,
+				    &fault),
+		0);
 	*state = fixture;
 	return 0;
 }
@@ -599,9 +601,10 @@ static void test_directory_open_to_others_is_refused(void **state)
 
 	assert_int_equal(chmod(fixture->dir, 0750), 0);
 	snprintf(path, sizeof(path), "%s/second.sock", fixture->dir);
-	assert_int_equal(mafsd_control_start(&fixture->d, path, &control,
-					     &fault),
-			 -EPERM);
+	assert_int_equal(
+		mafsd_control_start(&(struct mafsd_served){ .d = &fixture->d },
+				    path, &control, &fault),
+		-EPERM);
 	assert_null(control);
 	assert_string_not_equal(fault.what, "");
 	assert_int_equal(access(path, F_OK), -1);
@@ -624,7 +627,9 @@ static void test_socket_of_a_dead_daemon_is_replaced(void **state)
 			 0);
 	close(fd);
 	assert_int_equal(
-		mafsd_control_start(&fixture->d, path, &control, &fault), 0);
+		mafsd_control_start(&(struct mafsd_served){ .d = &fixture->d },
+				    path, &control, &fault),
+		0);
 	assert_int_equal(call_at(path, "GET", "/v1/status", "", &status), 200);
 	json_decref(status);
 	mafsd_control_stop(control);
@@ -644,7 +649,9 @@ static void test_directory_may_have_a_long_path(void **state)
 	assert_int_equal(mkdir(dir, 0700), 0);
 	snprintf(path, sizeof(path), "%s/control.sock", dir);
 	assert_int_equal(
-		mafsd_control_start(&fixture->d, path, &control, &fault), 0);
+		mafsd_control_start(&(struct mafsd_served){ .d = &fixture->d },
+				    path, &control, &fault),
+		0);
 	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	snprintf(through_fd, sizeof(through_fd),
