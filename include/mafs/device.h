@@ -171,7 +171,9 @@ uint64_t mafs_device_log_reserve(struct mafs_device *device);
  * What cannot be read is UINT64_MAX: a master then finds that it is none. */
 
 /* Raised before freed extents are used again. A client that copies reads it
- * before and after, and copies again when it moved. */
+ * first; if it is not what it was when the client last caught up with the log,
+ * it catches up and remembers it; then copies (mafs_pool_invalidate(),
+ * mafs_pool_read()), and reads it again: when it moved, all from the start. */
 uint64_t mafs_device_free_epoch(struct mafs_device *device);
 int mafs_device_free_epoch_raise(struct mafs_device *device);
 uint64_t mafs_device_heartbeat(struct mafs_device *device);

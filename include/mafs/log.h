@@ -151,7 +151,8 @@ typedef int mafs_log_live_fn(void *context, mafs_log_emit_fn *emit,
 int mafs_log_checkpoint(struct mafs_log *log, mafs_log_live_fn *live,
 			void *context, struct mafs_fault *fault);
 
-/* Has the tail outgrown max(8 MiB, live state)? Cheap, any thread. */
+/* Has the tail outgrown max(checkpoint_after of the superblock, live state)?
+ * Cheap, any thread. */
 bool mafs_log_wants_checkpoint(struct mafs_log *log);
 /* Bytes in the live slot. */
 uint64_t mafs_log_length(struct mafs_log *log);

@@ -219,10 +219,6 @@ static int follow(struct mapped *mapped, uint32_t slot, uint64_t bytes,
 	uint64_t offset = 0;
 	int err;
 
-	if (chain->n && chain->bytes < bytes)
-		mafs_device_invalidate(&mapped->base,
-				       chain->segments[chain->n - 1].offset,
-				       head_bytes);
 	while (chain->bytes < bytes) {
 		err = next_offset(mapped, slot, &offset, fault);
 		if (err || !offset)
