@@ -21,11 +21,13 @@ void mafs_bar_step(struct mafs_bar *bar, int64_t now_ms, uint64_t n,
 {
 	double ms, weight;
 
+	if (bytes < bar->bytes) /* a file had to be begun anew */
+		bytes = bar->bytes;
 	if (bytes_total < bytes) /* a file has grown meanwhile */
 		bytes_total = bytes;
 	if (bar->last_ms == 0) {
 		bar->begin_ms = now_ms;
-	} else if (now_ms > bar->last_ms && bytes >= bar->bytes) {
+	} else if (now_ms > bar->last_ms) {
 		ms = (double)(now_ms - bar->last_ms);
 		/* At first the last step is all there is. */
 		weight = ms / SMOOTH_MS;

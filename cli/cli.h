@@ -34,6 +34,7 @@ extern const struct mafs_command mafs_command_stat;
 extern const struct mafs_command mafs_command_sync;
 extern const struct mafs_command mafs_command_push;
 extern const struct mafs_command mafs_command_pull;
+extern const struct mafs_command mafs_command_top;
 extern const struct mafs_command mafs_command_evict;
 extern const struct mafs_command mafs_command_pin;
 extern const struct mafs_command mafs_command_unpin;

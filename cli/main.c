@@ -22,7 +22,7 @@ struct command_group {
 static const struct command_group groups[] = {
 	{ "Commands for a mount",
 	  { &mafs_command_mount, &mafs_command_umount, &mafs_command_status,
-	    &mafs_command_sync } },
+	    &mafs_command_top, &mafs_command_sync } },
 	{ "Commands for files in a mount",
 	  { &mafs_command_ls, &mafs_command_tree, &mafs_command_du,
 	    &mafs_command_which, &mafs_command_stat } },

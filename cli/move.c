@@ -117,6 +117,7 @@ static int call(const struct mafs_move *move, const struct mafs_where *where,
 			     move->query ? "&" : "", watch.name) < 0)
 			return -ENOMEM;
 		request.query = query;
+		mafs_bar_step(&watch.bar, now_ms(), 0, 0, 0, 0);
 	}
 	return mafs_progress_call(where->volume.control_path, &request,
 				  progress, &watch, ret, fault);

@@ -119,6 +119,12 @@ json_t *mafsd_entry_to_json(const char *name,
 	return make("name", name, info);
 }
 
+json_t *mafsd_hot_file_to_json(const char *path,
+			       const struct mafsd_file_info *info)
+{
+	return make("path", path, info);
+}
+
 json_t *mafsd_file_info_to_json(const char *path,
 				const struct mafsd_file_info *info)
 {

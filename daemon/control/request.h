@@ -77,6 +77,7 @@ typedef int mafsd_serve_fn(struct mafsd *d, const struct mafsd_request *request,
 
 mafsd_serve_fn mafsd_serve_status, mafsd_serve_dirty; /* serve_volume.c */
 mafsd_serve_fn mafsd_serve_meta, mafsd_serve_ls, mafsd_serve_content;
+mafsd_serve_fn mafsd_serve_hottest; /* serve_files.c */
 mafsd_serve_fn mafsd_serve_push, mafsd_serve_pull, mafsd_serve_evict;
 mafsd_serve_fn mafsd_serve_flush, mafsd_serve_pin, mafsd_serve_unpin;
 mafsd_serve_fn mafsd_serve_jobs; /* serve_moves.c */
@@ -116,5 +117,8 @@ json_t *mafsd_status_to_json(const struct mafsd_status *status,
 			     size_t n_troubles);
 json_t *mafsd_file_info_to_json(const char *path,
 				const struct mafsd_file_info *info);
+/* The same without extents. */
+json_t *mafsd_hot_file_to_json(const char *path,
+			       const struct mafsd_file_info *info);
 json_t *mafsd_entry_to_json(const char *name,
 			    const struct mafsd_file_info *info);

@@ -17,6 +17,7 @@ static const struct mafsd_route routes[] = {
 	{ "GET", "/v1/ls/{path}", false, mafsd_serve_ls, NULL },
 	{ "GET", "/v1/files/{path}", false, mafsd_serve_content, NULL },
 	{ "GET", "/v1/admin/dirty", true, mafsd_serve_dirty, NULL },
+	{ "GET", "/v1/admin/hottest", true, mafsd_serve_hottest, NULL },
 	{ "GET", "/v1/admin/jobs", false, mafsd_serve_jobs, NULL },
 	{ "GET", "/v1/admin/settings", true, mafsd_serve_settings, NULL },
 	{ "POST", "/v1/admin/evict", false, mafsd_serve_evict, NULL },

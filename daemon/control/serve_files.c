@@ -70,6 +70,36 @@ int mafsd_serve_ls(struct mafsd *d, const struct mafsd_request *request,
 	return mafsd_or_no_memory(answer, ret);
 }
 
+static int list_hottest(void *context, const char *path, double n_opens,
+			const struct mafsd_file_info *info)
+{
+	json_t *files = context, *file = mafsd_hot_file_to_json(path, info);
+
+	if (!file || json_object_set_new(file, "n_opens_lately",
+					 json_real(n_opens)) < 0) {
+		json_decref(file);
+		return -ENOMEM;
+	}
+	return json_array_append_new(files, file) < 0 ? -ENOMEM : 0;
+}
+
+int mafsd_serve_hottest(struct mafsd *d, const struct mafsd_request *request,
+			json_t **ret, struct mafs_fault *fault)
+{
+	json_t *files = json_array();
+	int64_t n_max;
+	int r;
+
+	r = mafsd_request_int(request, "max", MAFSD_N_HOTTEST, &n_max, fault);
+	if (r == 0)
+		r = mafsd_hottest(d, (size_t)n_max, list_hottest, files);
+	if (r < 0) {
+		json_decref(files);
+		return r;
+	}
+	return mafsd_or_no_memory(json_pack("{s:o}", "files", files), ret);
+}
+
 /* The name is kept for what other hosts will ask. */
 int mafsd_serve_content(struct mafsd *d, const struct mafsd_request *request,
 			json_t **ret, struct mafs_fault *fault)

@@ -130,6 +130,45 @@ static json_t *tiers_to_json(const struct mafsd_status *status)
 			 "reserved_bytes", (json_int_t)status->reserved_bytes);
 }
 
+/* The kernel passes M and D by: of those there are no bytes to tell. */
+static json_t *way_to_json(enum mafsd_way way,
+			   const struct mafsd_way_usage *usage)
+{
+	json_t *object = json_object();
+	int failed;
+
+	failed = mafsd_json_int(object, "n_opens", usage->n_opens);
+	failed |= mafsd_json_int(object, "n_open", usage->n_open);
+	if (way != MAFSD_WAY_M && way != MAFSD_WAY_D) {
+		failed |=
+			mafsd_json_int(object, "read_bytes", usage->read_bytes);
+		failed |= mafsd_json_int(object, "written_bytes",
+					 usage->written_bytes);
+	}
+	if (failed) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *ways_to_json(const struct mafsd_status *status)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < MAFSD_N_WAYS; i++) {
+		enum mafsd_way way = (enum mafsd_way)i;
+
+		if (json_object_set_new(object, mafsd_way_to_text(way),
+					way_to_json(way, &status->ways[i])) <
+		    0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
 static int set_features(json_t *object, const struct mafsd_status *status)
 {
 	int failed;
@@ -176,6 +215,9 @@ json_t *mafsd_status_to_json(const struct mafsd_status *status,
 	failed |= set_counts(object, status);
 	failed |= set_features(object, status);
 	failed |= json_object_set_new(object, "tiers", tiers_to_json(status));
+	failed |= json_object_set_new(object, "paths", ways_to_json(status));
+	failed |= mafsd_json_int(object, "n_hits", status->n_hits);
+	failed |= mafsd_json_int(object, "n_misses", status->n_misses);
 	failed |= json_object_set_new(object, "upcalls",
 				      upcalls_to_json(status->upcalls));
 	failed |= json_object_set_new(

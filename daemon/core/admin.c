@@ -70,6 +70,15 @@ static bool is_stopping(struct mafsd *d)
 	return d->stopping;
 }
 
+static void copy_way(const struct mafsd_way_usage *way,
+		     struct mafsd_way_usage *ret)
+{
+	ret->n_opens = way->n_opens;
+	ret->n_open = way->n_open;
+	ret->read_bytes = way->read_bytes;
+	ret->written_bytes = way->written_bytes;
+}
+
 void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 {
 	struct mafs_memory_usage usage = { 0 };
@@ -105,6 +114,8 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.pinned_bytes = mafsd_queue_pinned(d, NULL),
 		.n_written_back = d->n_written_back,
 		.promoted_bytes = d->promoted_bytes,
+		.n_hits = d->usage.n_hits,
+		.n_misses = d->usage.n_misses,
 		.written_back_bytes = d->written_back_bytes,
 		.n_recovered = d->n_recovered,
 		.n_conflicts = d->n_conflicts,
@@ -123,6 +134,8 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 	};
 	for (size_t i = 0; i < MAFSD_N_UPCALLS; i++)
 		ret->upcalls[i] = d->fs.upcalls[i];
+	for (size_t i = 0; i < MAFSD_N_WAYS; i++)
+		copy_way(&d->usage.ways[i], &ret->ways[i]);
 }
 
 /* ---- what is dirty ---- */

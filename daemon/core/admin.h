@@ -19,9 +19,35 @@
 #include <sys/types.h>
 
 struct mafsd;
+struct mafsd_file_info;
 
 /* "lookup", ... */
 const char *mafsd_upcall_to_text(enum mafsd_upcall upcall);
+
+/* By which way programs reach the bytes of a file (docs/architecture.md). */
+enum mafsd_way {
+	MAFSD_WAY_M,
+	MAFSD_WAY_X,
+	MAFSD_WAY_D,
+	MAFSD_WAY_C,
+	MAFSD_WAY_K,
+	MAFSD_N_WAYS,
+};
+
+/* "M", ... */
+const char *mafsd_way_to_text(enum mafsd_way way);
+
+/**
+ * struct mafsd_way_usage - how much a way is used
+ * @n_opens: so far
+ * @n_open: now
+ * @read_bytes, @written_bytes: through the daemon; of M and D the kernel passes
+ *	them by, and nobody knows
+ */
+struct mafsd_way_usage {
+	atomic_uint_fast64_t n_opens, n_open;
+	atomic_uint_fast64_t read_bytes, written_bytes;
+};
 
 struct mafsd_status {
 	struct mafs_uuid uuid;
@@ -64,6 +90,9 @@ struct mafsd_status {
 	bool read_only;
 	bool stopping; /* unmounted, writing back */
 	uint64_t upcalls[MAFSD_N_UPCALLS];
+	struct mafsd_way_usage ways[MAFSD_N_WAYS];
+	uint64_t n_hits,
+		n_misses; /* opens for reading: of memory, of the disk */
 };
 
 void mafsd_status(struct mafsd *d, struct mafsd_status *ret);
@@ -93,6 +122,22 @@ struct mafsd_dirty {
 int mafsd_dirty_list(struct mafsd *d, bool only_failed, size_t n_max,
 		     struct mafsd_dirty **ret, size_t *ret_n);
 void mafsd_dirty_list_free(struct mafsd_dirty *list, size_t n);
+
+#define MAFSD_N_HOTTEST 64
+
+typedef int mafsd_hottest_fn(void *context, const char *path, double n_opens,
+			     const struct mafsd_file_info *info);
+
+/**
+ * mafsd_hottest() - the files that were opened most
+ * @n_max: so many at most
+ * @visit: gets each with its path, the most opened first, and how often: an
+ *	open counts half after a minute, and so on
+ *
+ * Return: 0, or what @visit gave.
+ */
+int mafsd_hottest(struct mafsd *d, size_t n_max, mafsd_hottest_fn *visit,
+		  void *context);
 
 /**
  * mafsd_pending_list() - files that a power cut took the bytes of

@@ -201,3 +201,30 @@ int mafsd_list(struct mafsd *d, const struct mafs_who *who, const char *path,
 				      *path ? path : "/", strerror(-r));
 	return 0;
 }
+
+/* ---- the most used ---- */
+
+int mafsd_hottest(struct mafsd *d, size_t n_max, mafsd_hottest_fn *visit,
+		  void *context)
+{
+	struct mafsd_often most[MAFSD_N_HOTTEST];
+	struct mafsd_file_info info;
+	struct mafsd_inode *inode;
+	char path[4096];
+	size_t n;
+	int r = 0;
+
+	mafsd_thread_enter();
+	n = mafsd_usage_most(d, most, n_max);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		inode = mafsd_inode_ref_id(d, most[i].nodeid);
+		if (!inode)
+			continue; /* forgotten */
+		mafsd_path_to_text(d, inode, path, sizeof(path));
+		if (describe(d, inode, false, &info) == 0)
+			r = visit(context, path, most[i].n - most[i].error,
+				  &info);
+		mafsd_inode_unref(d, inode);
+	}
+	return r;
+}

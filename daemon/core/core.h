@@ -258,6 +258,26 @@ struct mafsd_promoter {
 	size_t first, n; /* lock */
 };
 
+/**
+ * struct mafsd_often - a file that is opened often
+ * @n: how often, fading; at most @error too much
+ */
+struct mafsd_often {
+	uint64_t nodeid; /* 0: none */
+	double n, error;
+};
+
+/**
+ * struct mafsd_usage - what is seen of the use of files
+ */
+struct mafsd_usage {
+	struct mafsd_way_usage ways[MAFSD_N_WAYS]; /* atomic */
+	atomic_uint_fast64_t n_hits, n_misses; /* opened for reading */
+	pthread_mutex_t lock;
+	struct mafsd_often most[MAFSD_N_HOTTEST]; /* lock */
+	int64_t faded_ms; /* lock */
+};
+
 struct mafsd_options {
 	const char *source;
 	const char *mountpoint;
@@ -334,6 +354,7 @@ struct mafsd {
 	struct mafsd_pending pending;
 	struct mafsd_pressure pressure;
 	struct mafsd_promoter promote_small, promote_large;
+	struct mafsd_usage usage;
 
 	atomic_uint_fast64_t dirty_bytes;
 	atomic_uint_fast64_t n_hot, n_dirty, n_open;

@@ -10,6 +10,8 @@ int mafsd_table_init(struct mafsd *d);
 void mafsd_table_done(struct mafsd *d);
 /* Borrowed; NULL for a node id that is not known. */
 struct mafsd_inode *mafsd_inode_by_id(struct mafsd *d, uint64_t nodeid);
+/* The same with a reference, for who does not answer a request about it. */
+struct mafsd_inode *mafsd_inode_ref_id(struct mafsd *d, uint64_t nodeid);
 /* Finds or makes the inode of an open descriptor; takes one lookup (as the
  * kernel counts them) or, with @as_ref, one reference. */
 int mafsd_inode_of(struct mafsd *d, int fd, const struct stat *st, bool as_ref,
@@ -405,6 +407,21 @@ void mafsd_promote_opened(struct mafsd *d, struct mafsd_inode *inode,
 void mafsd_promote_closed(struct mafsd *d, struct mafsd_inode *inode);
 int mafsd_promote_start(struct mafsd *d);
 void mafsd_promote_stop(struct mafsd *d);
+
+/* ---- usage.c: what is seen of the use of files ---- */
+
+/* @open is admitted. Context: inode->lock held. */
+void mafsd_usage_opened(struct mafsd *d, const struct mafsd_open *open,
+			bool to_read);
+/* Before it is forgotten by which way. Context: inode->lock held. */
+void mafsd_usage_closed(struct mafsd *d, const struct mafsd_open *open);
+/* Context: while it is open. */
+void mafsd_usage_read(struct mafsd *d, const struct mafsd_open *open,
+		      uint64_t bytes);
+void mafsd_usage_written(struct mafsd *d, const struct mafsd_open *open,
+			 uint64_t bytes);
+/* The most opened first. Return: how many. */
+size_t mafsd_usage_most(struct mafsd *d, struct mafsd_often *ret, size_t n_max);
 
 /* ---- writeback.c ---- */
 

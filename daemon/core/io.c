@@ -95,6 +95,8 @@ ssize_t mafsd_read(struct mafsd *d, struct mafsd_open *open, void *bytes,
 	else
 		n = read_n(d, file, bytes, len, offset);
 	pthread_rwlock_unlock(&file->io);
+	if (n > 0)
+		mafsd_usage_read(d, open, (uint64_t)n);
 	return n;
 }
 
@@ -296,6 +298,8 @@ ssize_t mafsd_write(struct mafsd *d, const struct mafsd_caller *caller,
 		throttle(d);
 	n = write_all(d, from_cache ? NULL : caller, file, bytes, len, offset,
 		      may_block);
+	if (n > 0)
+		mafsd_usage_written(d, open, (uint64_t)n);
 	if (n < 0 || !sync)
 		return n;
 	r = mafsd_fsync(d, open, (flags & O_SYNC) != O_SYNC);

@@ -40,6 +40,7 @@ static void init_locks(struct mafsd *d)
 	pthread_cond_init(&d->wb_round, NULL);
 	pthread_mutex_init(&d->wb_spare_lock, NULL);
 	pthread_mutex_init(&d->pressure.lock, NULL);
+	pthread_mutex_init(&d->usage.lock, NULL);
 	pthread_cond_init(&d->pressure.wake, NULL);
 	pthread_mutex_init(&d->promote_small.lock, NULL);
 	pthread_cond_init(&d->promote_small.wake, NULL);

@@ -114,6 +114,7 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	if (file->on_n)
 		mafsd_promote_opened(d, inode, is_writer(open->flags));
 	atomic_fetch_add(&d->n_open, 1);
+	mafsd_usage_opened(d, open, !is_writer(open->flags));
 	if (is_writer(open->flags)) {
 		file->n_writers++;
 		if (!d->root) /* it may be open for reading only */
@@ -254,6 +255,7 @@ void mafsd_release(struct mafsd *d, struct mafsd_open *open)
 	/* Dropping bytes may take the last reference. */
 	mafsd_inode_ref(d, inode);
 	pthread_mutex_lock(&inode->lock);
+	mafsd_usage_closed(d, open);
 	file->n_open--;
 	atomic_fetch_sub(&d->n_open, 1);
 	if (writer)

@@ -218,3 +218,19 @@ struct mafsd_inode *mafsd_inode_by_id(struct mafsd *d, uint64_t nodeid)
 		return NULL;
 	return table->nodes[index].inode;
 }
+
+struct mafsd_inode *mafsd_inode_ref_id(struct mafsd *d, uint64_t nodeid)
+{
+	struct mafsd_table *table = &d->table;
+	uint64_t index = (nodeid & UINT32_MAX) - 1;
+	struct mafsd_inode *inode;
+	mafs_guard(&table->lock);
+
+	if (index >= table->n_nodes ||
+	    table->nodes[index].generation != nodeid >> 32)
+		return NULL;
+	inode = table->nodes[index].inode;
+	if (inode)
+		inode->refs++;
+	return inode;
+}

@@ -17,7 +17,7 @@ from tree import block, write_file
 from work import (Child, as_user, fails, mounts, private_mounts, run,
                   wait_for)
 
-COMMANDS = ("mount", "umount", "status", "sync", "ls", "tree", "du",
+COMMANDS = ("mount", "umount", "status", "top", "sync", "ls", "tree", "du",
             "which", "stat", "pull", "push", "evict", "pin", "unpin", "set",
             "logplay", "fsck", "log")
 

@@ -2,15 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that show and change where bytes are."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
+import struct
+import subprocess
 import sys
+import termios
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, prepared
 from runner import main, needs
 from tree import block, write_file
-from work import run
+from work import Child, run
 
 
 def mafs(*args, code=0):
@@ -186,6 +194,122 @@ def test_flush_and_dirty_by_the_api(work):
                            "http://x/v1/admin/flush?path=new"]).stdout)
     assert done["n_moved"] == 1 and done["bytes_moved"] == 5000, done
     assert vol.file(f"{vol.mnt}/new")["state"] == "clean"
+    vol.umount()
+
+
+# top, and the bar of progress.
+
+
+def on_terminal(args, keys=b"", columns=100):
+    """What a program draws on a terminal: (exit code, bytes)."""
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ,
+                struct.pack("HHHH", 30, columns, 0, 0))
+    environment = dict(os.environ, TERM="xterm", LANG="C.UTF-8")
+    process = subprocess.Popen(args, stdin=end, stdout=end, stderr=end,
+                               env=environment)
+    os.close(end)
+    said = b""
+    while process.poll() is None or select.select([terminal], [], [], 0)[0]:
+        if not select.select([terminal], [], [], 0.5)[0]:
+            continue
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:  # the other side is closed
+            break
+        if keys and b"TO BE WRITTEN BACK" in said:
+            os.write(terminal, keys)
+            keys = b""
+    os.close(terminal)
+    return process.wait(), said
+
+
+@needs("mafs")
+def test_top_counts_what_goes_through_the_daemon(work):
+    vol = sample(work)
+    vol.need_passthrough()
+    mafs("pull", f"{vol.mnt}/small")
+    before = vol.status()["paths"]
+    for _ in range(7):
+        with open(f"{vol.mnt}/small", "rb") as source:
+            assert len(source.read()) == 1000
+    for _ in range(3):
+        with open(f"{vol.mnt}/d/big", "rb") as source:
+            source.read()
+    with open(f"{vol.mnt}/new", "wb", buffering=0) as new:
+        for _ in range(10):
+            new.write(b"x" * 5000)
+        open_now = vol.status()["paths"]["C"]["n_open"]
+    after = vol.status()
+    opens = {way: after["paths"][way]["n_opens"] - before[way]["n_opens"]
+             for way in "MXDCK"}
+    assert opens == {"M": 7, "X": 0, "D": 3, "C": 1, "K": 0}, opens
+    assert open_now == 1 and after["paths"]["C"]["n_open"] == 0
+    assert after["paths"]["C"]["written_bytes"] == 50_000, after["paths"]
+    assert set(after["paths"]["M"]) == {"n_opens", "n_open"}
+    assert (after["n_hits"], after["n_misses"]) == (7, 3), after
+    top = as_json("top", "-d", "0.1", vol.mnt)
+    names = [one["path"] for one in top["hottest"]]
+    assert names == ["small", "d/big", "new"], names
+    assert 6 < top["hottest"][0]["n_opens_lately"] <= 7, top["hottest"][0]
+    assert [one["path"] for one in top["dirty"]] == ["new"], top["dirty"]
+    vol.umount()
+
+
+@needs("mafs")
+def test_top_shows_rates_as_text(work):
+    vol = sample(work)
+
+    def use():
+        while True:
+            write_file(f"{vol.mnt}/new", b"x" * 100_000)
+            with open(f"{vol.mnt}/d/big", "rb") as source:
+                source.read(1)
+            time.sleep(0.01)
+
+    child = Child(use)
+    time.sleep(0.2)
+    text = mafs("top", "--once", "-d", "0.5", vol.mnt).stdout
+    top = as_json("top", "-d", "0.5", vol.mnt)
+    child.kill()
+    assert f"{vol.dir} on {vol.mnt}" in text and "bytes unseen" in text, text
+    assert "new" in text and "TO BE WRITTEN BACK" in text, text
+    rate = top["per_second"]["paths"]["C"]["written_bytes"]
+    opens = top["per_second"]["paths"]["C"]["n_opens"]
+    assert 100_000 <= rate <= 10_000_000, rate
+    assert abs(rate / 100_000 - opens) <= max(4, opens / 4), (rate, opens)
+    vol.umount()
+
+
+@needs("mafs")
+def test_top_is_drawn_until_q(work):
+    vol = sample(work)
+    write_file(f"{vol.mnt}/odd\n\udcff", b"x")
+    code, said = on_terminal(["mafs", "top", "-d", "0.2", vol.mnt], keys=b"q")
+    assert code == 0, said
+    assert b"q ends" in said and b"odd\\n" in said, said
+    refused_top = mafs("top", vol.mnt, code=2)
+    assert "--once" in refused_top.stderr
+    mafs("top", "-d", "0", vol.mnt, code=2)
+    vol.umount()
+
+
+@needs("mafs")
+def test_pull_draws_a_bar_and_ends_with_a_plain_line(work):
+    vol = prepared(work, {"big": b""}, memory="tmpfs:768M")
+    with open(f"{vol.dir}/big", "wb") as big:
+        for i in range(128):
+            big.write(block(i, 4 * MIB))
+    code, said = on_terminal(["mafs", "pull", f"{vol.mnt}/big"], columns=72)
+    assert code == 0, said
+    lines = re.split(rb"[\r\n]+", said.replace(b"\x1b[K", b""))
+    bars = [line for line in lines if b"] " in line]
+    assert bars and all(len(line) < 72 for line in bars), lines
+    assert all(b"of 512M" in line for line in bars), bars
+    assert any(b"/s" in line and b"left" in line for line in bars), bars
+    assert any(b"pulled 1 file, 512M in" in line for line in lines), lines
+    plain = mafs("push", f"{vol.mnt}/big")
+    assert "pushed 1 file" in plain.stdout and plain.stderr == "", plain
     vol.umount()
 
 

@@ -42,6 +42,13 @@ const char *mafsd_upcall_to_text(enum mafsd_upcall upcall)
 	return names[upcall];
 }
 
+const char *mafsd_way_to_text(enum mafsd_way way)
+{
+	static const char *const names[] = { "M", "X", "D", "C", "K" };
+
+	return names[way];
+}
+
 void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 {
 	*ret = (struct mafsd_status){
@@ -56,6 +63,8 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.n_hot = 3,
 	};
 	ret->upcalls[MAFSD_UPCALL_read] = 7;
+	ret->ways[MAFSD_WAY_C].read_bytes = 4711;
+	ret->ways[MAFSD_WAY_M].read_bytes = 1; /* nobody may believe it */
 }
 
 int mafsd_dirty_list(struct mafsd *d, bool only_failed, size_t n_max,
@@ -233,4 +242,13 @@ int mafsd_list(struct mafsd *d, const struct mafs_who *who, const char *path,
 	}
 	*ret_next = offset < 25 ? offset : 0;
 	return r;
+}
+
+int mafsd_hottest(struct mafsd *d, size_t n_max, mafsd_hottest_fn *visit,
+		  void *context)
+{
+	struct mafsd_file_info info = { .tier = "memory" };
+
+	(void)d;
+	return n_max ? visit(context, "a/b", 12.5, &info) : 0;
 }

@@ -134,7 +134,7 @@ static void assert_json_text(json_t *object, const char *key, const char *value)
 
 static void test_status_holds_the_documented_fields(void **state)
 {
-	json_t *status, *memory, *trouble, *pending;
+	json_t *status, *memory, *trouble, *pending, *ways;
 
 	assert_int_equal(call(*state, "GET", "/v1/status", "", &status), 200);
 	assert_json_int(status, "pid", getpid());
@@ -153,6 +153,9 @@ static void test_status_holds_the_documented_fields(void **state)
 	assert_json_int(json_object_get(status, "upcalls"), "lookup", 0);
 	assert_int_equal(json_object_size(json_object_get(status, "upcalls")),
 			 MAFSD_N_UPCALLS);
+	ways = json_object_get(status, "paths");
+	assert_json_int(json_object_get(ways, "C"), "read_bytes", 4711);
+	assert_null(json_object_get(json_object_get(ways, "M"), "read_bytes"));
 	trouble = json_array_get(json_object_get(status, "troubles"), 0);
 	assert_json_text(trouble, "path", "a/b");
 	assert_json_int(trouble, "errno", ENOSPC);
