@@ -1,41 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between memory_volume.c and memory_master.c. */
+/* What the files that open a memory volume share. */
 #pragma once
 
-#include <mafs/cleanup.h>
 #include <mafs/memory_volume.h>
-#include <mafs/replay.h>
-
-/**
- * struct opened_memory - what stands around the volume that a caller sees
- * @named: the devices that the log names
- */
-struct opened_memory {
-	struct mafs_memory_volume volume;
-	struct memory_devices {
-		struct mafs_entry_device *list;
-		size_t n;
-	} named;
-};
-
-static inline struct opened_memory *volume_of(struct mafs_memory_volume *volume)
-{
-	return mafs_container_of(volume, struct opened_memory, volume);
-}
-
-/* Opens the primary device and reads its superblock; what was open goes. */
-int mafs_memory_open_primary(struct mafs_memory_volume *volume, bool client,
-			     bool lock, struct mafs_fault *fault);
 
 /* ---- memory_master.c ---- */
 
-/* Decides what we are, with the primary device open accordingly.
- * Return: 0; -EBUSY: somebody else is the master, the fault says who. */
-int mafs_memory_role(struct mafs_memory_volume *volume,
-		     const struct mafs_memory_volume_options *options,
-		     struct mafs_fault *fault);
-/* Our record in the superblock and the pulse, a new epoch. */
-int mafs_memory_become_master(struct mafs_memory_volume *volume,
-			      struct mafs_fault *fault);
-/* A master's record goes. */
-void mafs_memory_resign(struct mafs_memory_volume *volume);
+/**
+ * memory_master_become() - nobody else writes from here on
+ * @device: the primary one
+ * @ret_took: true: another's place, who may still have stores under way
+ *
+ * Return: 0, -EBUSY, -errno; the fault says who is in the way.
+ */
+int memory_master_become(struct mafs_device *device, bool takeover,
+			 uint64_t *ret_epoch, bool *ret_took,
+			 struct mafs_fault *fault);
+/* Does the superblock name another machine? */
+int memory_master_is_elsewhere(struct mafs_device *device, bool *ret,
+			       struct mafs_fault *fault);
+/* The end of it, when nobody took over meanwhile. */
+void memory_master_resign(struct mafs_device *device, uint64_t epoch);
+/* A further device, likewise. Return: 0, -EBUSY. */
+int memory_master_lock(struct mafs_device *device, uint64_t epoch,
+		       struct mafs_fault *fault);
+
+/* ---- memory_devices.c ---- */
+
+/* What a `device-add` says. Return: 0, -ENOMEM. */
+int memory_devices_note(struct mafs_memory_volume *volume,
+			const struct mafs_entry *entry);
+/* Opens what was noted and is not in the pool. */
+int memory_devices_open(struct mafs_memory_volume *volume,
+			const struct mafs_memory_volume_options *options,
+			struct mafs_fault *fault);
+/* Formats the memfds among the options and adds them. */
+int memory_devices_make(struct mafs_memory_volume *volume,
+			const struct mafs_memory_volume_options *options,
+			struct mafs_fault *fault);
+void memory_devices_done(struct mafs_memory_volume *volume);

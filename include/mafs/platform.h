@@ -103,6 +103,8 @@ enum mafs_use mafs_lease_probe_writers(int fd);
 int mafs_lock_take(int fd);
 /* Read lock: others may have one as well. @fd may be read-only. */
 int mafs_lock_take_shared(int fd);
+/* Write lock of one byte, which the file need not have. */
+int mafs_lock_take_byte(int fd, uint64_t offset);
 /* Does another descriptor hold a lock on the file? @fd may be read-only. */
 bool mafs_lock_is_held(int fd);
 

@@ -212,7 +212,7 @@ static int apply_size(struct mafs_names *names, const struct mafs_entry *entry,
 /* (dir, text) is @node, or nothing. */
 static int set_name(struct mafs_names *names, const struct mafs_entry *entry,
 		    struct mafs_node *dir, const char *text,
-		    struct mafs_node *node)
+		    struct mafs_node *node, struct mafs_fault *fault)
 {
 	struct mafs_name *old;
 	int r = 0;
@@ -220,7 +220,8 @@ static int set_name(struct mafs_names *names, const struct mafs_entry *entry,
 	if (!dir)
 		return 0;
 	if (node && node == dir)
-		return -EUCLEAN;
+		return mafs_fault_set(fault, -EUCLEAN,
+				      "\"%s\" is a directory in itself", text);
 	old = mafs_names_lookup(names, dir, text);
 	if (node)
 		r = mafs_dentry_set(names, dir, text, node);
@@ -229,14 +230,6 @@ static int set_name(struct mafs_names *names, const struct mafs_entry *entry,
 	if (r == 0)
 		touch_dir(entry, dir);
 	return r;
-}
-
-static int fault_of_name(int r, const char *text, struct mafs_fault *fault)
-{
-	if (r != -EUCLEAN)
-		return r;
-	return mafs_fault_set(fault, r, "\"%s\" is a directory in itself",
-			      text);
 }
 
 static int apply_name(struct mafs_names *names, const struct mafs_entry *entry,
@@ -252,10 +245,10 @@ static int apply_name(struct mafs_names *names, const struct mafs_entry *entry,
 	r = find_dir(names, from->parent, &dir, fault);
 	if (r == 0)
 		r = set_name(names, entry, dir, from->name,
-			     entry->type == MAFS_OMF_NAME ? node : NULL);
+			     entry->type == MAFS_OMF_NAME ? node : NULL, fault);
 	if (r == 0)
 		touch_node(entry, node);
-	return fault_of_name(r, from->name, fault);
+	return r;
 }
 
 static int apply_rename(struct mafs_names *names,
@@ -276,16 +269,17 @@ static int apply_rename(struct mafs_names *names,
 		r = find_dir(names, from->new_parent, &new_dir, fault);
 	/* The place that it left first: a directory has one name. */
 	if (r == 0)
-		r = set_name(names, entry, dir, from->name, NULL);
+		r = set_name(names, entry, dir, from->name, NULL, fault);
 	if (r == 0)
-		r = set_name(names, entry, new_dir, from->new_name, node);
+		r = set_name(names, entry, new_dir, from->new_name, node,
+			     fault);
 	if (r == 0 && exchange)
-		r = set_name(names, entry, dir, from->name, other);
+		r = set_name(names, entry, dir, from->name, other, fault);
 	if (r == 0) {
 		touch_node(entry, node);
 		touch_node(entry, other);
 	}
-	return fault_of_name(r, from->new_name, fault);
+	return r;
 }
 
 int mafs_names_apply(struct mafs_names *names, const struct mafs_entry *entry,

@@ -9,23 +9,31 @@
 #include <errno.h>
 #include <fcntl.h>
 
-static int lock(int fd, short type)
+static int lock(int fd, struct flock *range)
 {
-	struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
-
-	if (fcntl(fd, F_OFD_SETLK, &whole) < 0)
+	range->l_whence = SEEK_SET;
+	if (fcntl(fd, F_OFD_SETLK, range) < 0)
 		return errno == EACCES ? -EAGAIN : -errno;
 	return 0;
 }
 
 int mafs_lock_take(int fd)
 {
-	return lock(fd, F_WRLCK);
+	return lock(fd, &(struct flock){ .l_type = F_WRLCK });
 }
 
 int mafs_lock_take_shared(int fd)
 {
-	return lock(fd, F_RDLCK);
+	return lock(fd, &(struct flock){ .l_type = F_RDLCK });
+}
+
+int mafs_lock_take_byte(int fd, uint64_t offset)
+{
+	if (offset >= INT64_MAX)
+		return -EINVAL;
+	return lock(fd, &(struct flock){ .l_type = F_WRLCK,
+					 .l_start = (off_t)offset,
+					 .l_len = 1 });
 }
 
 bool mafs_lock_is_held(int fd)
