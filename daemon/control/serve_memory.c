@@ -73,9 +73,17 @@ int mafsd_memory_status(struct mafsm *m, const struct mafsd_request *request,
 int mafsd_memory_flush(struct mafsm *m, const struct mafsd_request *request,
 		       json_t **ret, struct mafs_fault *fault)
 {
-	int r = mafsm_sync(m);
+	int r;
 
+	if (request->who)
+		return mafs_fault_set(fault, -EACCES,
+				      "only root and the volume's owner may "
+				      "flush it");
+	r = mafsm_sync(m);
 	if (r < 0)
 		return mafs_fault_set(fault, r, "%s", strerror(-r));
-	return mafsd_or_no_memory(json_pack("{s:i}", "n_dirty", 0), ret);
+	return mafsd_or_no_memory(json_pack("{s:i, s:i, s:i, s:n}", "n_moved",
+					    0, "bytes_moved", 0, "n_kept", 0,
+					    "kept_why"),
+				  ret);
 }

@@ -183,7 +183,7 @@ struct mafsd_progress {
 	/* What is being moved just now: its bytes, and how many had been moved
 	 * by the whole daemon before. */
 	atomic_uint_fast64_t at_bytes, at_before;
-	atomic_uint_fast64_t *at_counter;
+	atomic_uint_fast64_t *_Atomic at_counter;
 };
 
 /* What was moved, with what was of the file in hand. */

@@ -81,10 +81,11 @@ static void count(struct move *move, struct mafsd_inode *inode, uint64_t bytes,
 
 uint64_t mafsd_progress_bytes(const struct mafsd_progress *progress)
 {
+	const atomic_uint_fast64_t *counter = progress->at_counter;
 	uint64_t bytes = progress->bytes_moved, of_this = 0;
 
-	if (progress->at_counter)
-		of_this = *progress->at_counter - progress->at_before;
+	if (counter)
+		of_this = *counter - progress->at_before;
 	if (of_this > progress->at_bytes)
 		of_this = progress->at_bytes;
 	return bytes + of_this;

@@ -12,6 +12,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, Volume, prepared
+from memory import MemoryVolume
 from openapi import Api
 from runner import main, needs
 from tree import block, write_file
@@ -113,6 +114,26 @@ def test_move_is_seen_while_it_runs(work):
     assert os.waitpid(pid, 0)[1] == 0
     assert jobs() == []
     vol.umount()
+
+
+@needs("mafs")
+def test_memory_volume_answers_what_it_has(work):
+    api = Api()
+    vol = MemoryVolume(work, kind="memfd", size="64M").mount()
+    try:
+        status = json.loads(run(["mafs", "status", "--json",
+                                 vol.mnt]).stdout)
+        vol.socket = f"/run/mafs/{status['uuid']}/control.sock"
+        for method, url in api.calls():
+            code, answer = call(vol, method, url.replace("{path}", "x"))
+            has = url in ("/v1/status", "/v1/admin/flush")
+            assert code == (200 if has else 501), (url, code, answer)
+            api.check(answer, api.schema(method, url, code), url)
+        refused = run(["mafs", "top", "--once", vol.mnt], check=False)
+        assert refused.returncode == 1, refused
+        assert "memory volume" in refused.stderr, refused.stderr
+    finally:
+        vol.umount()
 
 
 # Other users.

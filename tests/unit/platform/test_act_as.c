@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 
 #include "place.h"
 
@@ -309,6 +310,21 @@ static void test_after_asking_for_a_user_all_is_as_before(void **state)
 	assert_int_equal(st.st_uid, 0);
 }
 
+static void test_only_root_can_ask_for_others(void **state)
+{
+	int dirfd = dir_of(*state), status;
+	struct mafs_who who = { .uid = 0 };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setgid(GROUP) < 0 || setuid(USER) < 0)
+			_exit(2);
+		_exit(mafs_open_as(&who, dirfd, "", F_OK) != -EPERM);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -325,6 +341,7 @@ int main(void)
 		T(test_other_threads_keep_their_ids),
 		T(test_user_reaches_what_modes_and_groups_give),
 		T(test_after_asking_for_a_user_all_is_as_before),
+		T(test_only_root_can_ask_for_others),
 		cmocka_unit_test(test_umask_of_a_thread_is_its_own),
 	};
 	int r = t_become_private();
