@@ -34,6 +34,10 @@ struct mafsd_kernel_ops {
 	void (*backing_close)(void *context, int backing_id);
 	/* The kernel forgets attributes and ACLs, no pages. */
 	void (*inval_attr)(void *context, uint64_t nodeid);
+	/* Pages as well. No lock held that a request waits for. */
+	void (*inval_data)(void *context, uint64_t nodeid);
+	/* The kernel forgets a name; likewise. */
+	void (*inval_entry)(void *context, uint64_t parent, const char *name);
 };
 
 #define MAFSD_WOULD_BLOCK (-EINPROGRESS)
@@ -199,12 +203,14 @@ struct mafsd_fs_ops {
  * struct mafsd_fs - embedded first in the volume that implements it
  * @pool: work that may block; started before the session
  * @passthrough: ask the kernel for it
+ * @read_only: the mount is to be
  * @cached_s: how long the kernel may keep names and attributes
  */
 struct mafsd_fs {
 	const struct mafsd_fs_ops *ops;
 	struct mafsd_pool *pool;
 	bool passthrough;
+	bool read_only;
 	bool io_uring; /* set by the session */
 	double cached_s;
 	atomic_uint_fast64_t upcalls[MAFSD_N_UPCALLS];

@@ -6,6 +6,7 @@
  */
 #include "adapter.h"
 
+#include <string.h>
 #include <sys/ioctl.h>
 
 /*
@@ -60,10 +61,34 @@ static void inval_attr(void *context, uint64_t nodeid)
 	pthread_rwlock_unlock(&fuse->kernel_lock);
 }
 
+static void inval_data(void *context, uint64_t nodeid)
+{
+	struct mafsd_fuse *fuse = context;
+
+	pthread_rwlock_rdlock(&fuse->kernel_lock);
+	if (fuse->kernel_fd >= 0)
+		(void)fuse_lowlevel_notify_inval_inode(fuse->session, nodeid, 0,
+						       0);
+	pthread_rwlock_unlock(&fuse->kernel_lock);
+}
+
+static void inval_entry(void *context, uint64_t parent, const char *name)
+{
+	struct mafsd_fuse *fuse = context;
+
+	pthread_rwlock_rdlock(&fuse->kernel_lock);
+	if (fuse->kernel_fd >= 0)
+		(void)fuse_lowlevel_notify_inval_entry(fuse->session, parent,
+						       name, strlen(name));
+	pthread_rwlock_unlock(&fuse->kernel_lock);
+}
+
 static const struct mafsd_kernel_ops kernel_ops = {
 	.backing_open = backing_open,
 	.backing_close = backing_close,
 	.inval_attr = inval_attr,
+	.inval_data = inval_data,
+	.inval_entry = inval_entry,
 };
 
 void mafsd_kernel_begin(struct mafsd_fuse *fuse, int fd)

@@ -146,7 +146,7 @@ static int fill_args(struct mafsd_fuse *fuse,
 		r = add_option(args, max_read);
 	if (r == 0 && line->words)
 		r = add_option(args, line->words);
-	if (r == 0 && line->read_only)
+	if (r == 0 && (line->read_only || fuse->fs->read_only))
 		r = add_option(args, "ro");
 	if (r == 0 && line->allow_root)
 		r = add_option(args, "allow_root");

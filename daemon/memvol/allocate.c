@@ -114,14 +114,15 @@ off_t mafsm_lseek(struct mafsd_fs *fs, struct mafsd_open *open, off_t offset,
 	struct mafsm *m = mafsm_of(fs);
 	struct mafsm_inode *inode = mafsm_opened(open);
 	off_t at;
-	int r;
 
-	pthread_rwlock_wrlock(&inode->io);
-	r = mafsm_load(m, inode);
-	at = r < 0 ? r :
-		     mafs_layout_seek(&inode->layout, inode->node->size_bytes,
+	pthread_rwlock_rdlock(&m->swap);
+	at = mafsm_read_begin(m, inode);
+	if (at == 0) {
+		at = mafs_layout_seek(&inode->layout, inode->node->size_bytes,
 				      offset, whence);
-	pthread_rwlock_unlock(&inode->io);
+		pthread_rwlock_unlock(&inode->io);
+	}
+	pthread_rwlock_unlock(&m->swap);
 	return at;
 }
 

@@ -18,18 +18,20 @@ struct timespec mafsm_now(void)
 	return now;
 }
 
-/* Somebody else is the master now: not a byte more of ours. */
-static bool is_fenced(struct mafsm *m)
-{
-	return mafs_device_master_epoch(mafs_pool_device(m->pool, 0)) !=
-	       m->volume->epoch;
-}
-
 static void give_up(struct mafsm *m, const char *why)
 {
 	if (!atomic_exchange(&m->broken, true))
 		mafs_error("%s: %s; it can only be read from now on",
 			   m->options.source, why);
+}
+
+bool mafsm_is_fenced(struct mafsm *m)
+{
+	if (mafs_device_master_epoch(mafs_pool_device(m->pool, 0)) ==
+	    m->volume->epoch)
+		return false;
+	give_up(m, "another master took over");
+	return true;
 }
 
 int mafsm_commit(struct mafsm *m, struct mafs_entry *entries, size_t n,
@@ -43,10 +45,8 @@ int mafsm_commit(struct mafsm *m, struct mafs_entry *entries, size_t n,
 		return -EROFS;
 	if (atomic_load(&m->broken))
 		return -EIO;
-	if (is_fenced(m)) {
-		give_up(m, "another master took over");
+	if (mafsm_is_fenced(m))
 		return -EIO;
-	}
 	for (size_t i = 0; i < n; i++)
 		entries[i].time_ns = (uint64_t)now.tv_sec * 1000000000U +
 				     (uint64_t)now.tv_nsec;

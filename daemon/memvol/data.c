@@ -20,9 +20,8 @@
 
 /* ---- reading ---- */
 
-/* Context: inode->io held shared. */
-static ssize_t read_locked(struct mafsm *m, struct mafsm_inode *inode,
-			   void *bytes, size_t len, uint64_t offset)
+ssize_t mafsm_read_locked(struct mafsm *m, struct mafsm_inode *inode,
+			  void *bytes, size_t len, uint64_t offset)
 {
 	uint64_t size = inode->node->size_bytes;
 	int r;
@@ -35,8 +34,7 @@ static ssize_t read_locked(struct mafsm *m, struct mafsm_inode *inode,
 	return r < 0 ? r : (ssize_t)len;
 }
 
-/* With inode->io held shared and the layout there. */
-static int read_begin(struct mafsm *m, struct mafsm_inode *inode)
+int mafsm_read_begin(struct mafsm *m, struct mafsm_inode *inode)
 {
 	int r;
 
@@ -60,10 +58,12 @@ ssize_t mafsm_read_bytes(struct mafsd_fs *fs, struct mafsd_open *open,
 	struct mafsm_inode *inode = mafsm_opened(open);
 	ssize_t n;
 
-	n = read_begin(m, inode);
+	if (!m->log)
+		return mafsm_client_read(m, inode, bytes, len, offset);
+	n = mafsm_read_begin(m, inode);
 	if (n < 0)
 		return n;
-	n = read_locked(m, inode, bytes, len, offset);
+	n = mafsm_read_locked(m, inode, bytes, len, offset);
 	pthread_rwlock_unlock(&inode->io);
 	return n;
 }
@@ -335,7 +335,7 @@ static ssize_t write_beside(struct mafsm *m, struct mafsm_inode *inode,
 	uint64_t end = offset + len;
 	ssize_t r;
 
-	r = read_begin(m, inode);
+	r = mafsm_read_begin(m, inode);
 	if (r < 0)
 		return r;
 	if (end > inode->node->size_bytes ||

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define CLIENT_CACHED_S 1.0
+
 /* A client's own name: the master may be on this host. */
 static int open_session(struct mafsm *m, struct mafs_fault *fault)
 {
@@ -37,6 +39,13 @@ static int start(struct mafsm *m, struct mafs_fault *fault)
 	m->pool = m->volume->pool;
 	m->names = m->volume->names;
 	m->log = m->volume->log;
+	m->fs.read_only = m->volume->is_client;
+	if (m->volume->is_client) {
+		/* They are told when something changes. */
+		m->fs.cached_s = CLIENT_CACHED_S;
+		/* Nothing is valid before the log was followed. */
+		atomic_store(&m->followed_epoch, UINT64_MAX);
+	}
 	m->next_id = mafs_names_max_id(m->names) + 1;
 	return open_session(m, fault);
 }
@@ -52,7 +61,10 @@ int mafsm_start(const struct mafsm_options *options, struct mafsm **ret,
 	m->fs.ops = &mafsm_ops;
 	m->fs.cached_s = MAFSD_CACHED_S;
 	m->options = *options;
+	m->last_note = &m->first_note;
 	pthread_rwlock_init(&m->lock, NULL);
+	pthread_rwlock_init(&m->swap, NULL);
+	pthread_mutex_init(&m->follow_lock, NULL);
 	pthread_mutex_init(&m->tend_lock, NULL);
 	pthread_cond_init(&m->tend_wake, NULL);
 	r = start(m, fault);
@@ -119,6 +131,8 @@ void mafsm_free(struct mafsm *m)
 	mafs_memory_session_close(m->session);
 	pthread_cond_destroy(&m->tend_wake);
 	pthread_mutex_destroy(&m->tend_lock);
+	pthread_mutex_destroy(&m->follow_lock);
+	pthread_rwlock_destroy(&m->swap);
 	pthread_rwlock_destroy(&m->lock);
 	free(m);
 }

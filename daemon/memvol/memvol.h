@@ -3,7 +3,7 @@
  * A memory volume that is served: names in a table that the log rebuilds, bytes
  * in extents of the pool. Shared by the files of daemon/memvol.
  *
- * Locks, in this order: inode->io, then m->lock; the log's and the pool's own
+ * Locks, in this order: m->swap (clients), inode->io, then m->lock; the log's and the pool's own
  * come below. m->lock is held over "hand entries to the log, change the table",
  * never over a wait for the log, so that those who come meanwhile share its
  * next batch.
@@ -58,6 +58,13 @@ struct mafsm {
 	atomic_bool broken; /* the log is, or another master took over */
 	atomic_uint_fast64_t n_open;
 
+	/* a client; see follow.c */
+	pthread_mutex_t follow_lock;
+	pthread_rwlock_t swap;
+	int follow_error; /* follow_lock: told last */
+	struct mafsm_note *first_note, **last_note; /* tend_lock */
+	atomic_uint_fast64_t followed_epoch;
+
 	pthread_t tender;
 	bool tender_running;
 	pthread_mutex_t tend_lock;
@@ -95,6 +102,8 @@ static inline void mafsm_rwlock_unlockp(pthread_rwlock_t **lock)
  */
 int mafsm_commit(struct mafsm *m, struct mafs_entry *entries, size_t n,
 		 uint64_t *ret_ticket);
+/* Is somebody else the master now? Then not a byte more of ours is stored. */
+bool mafsm_is_fenced(struct mafsm *m);
 /* Until it is flushed; -EIO: the log is broken for good. No lock held. */
 int mafsm_wait(struct mafsm *m, uint64_t ticket);
 /* May names and attributes be added to? -ENOSPC when what is left is for
@@ -175,6 +184,22 @@ void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode);
  * held. */
 int mafsm_strip(struct mafsm *m, const struct mafsd_caller *caller,
 		struct mafs_node *node);
+
+/* With inode->io held shared and the layout there. Return: 0, -errno. */
+int mafsm_read_begin(struct mafsm *m, struct mafsm_inode *inode);
+/* Context: inode->io held. Return: bytes, 0 at the end, -EIO. */
+ssize_t mafsm_read_locked(struct mafsm *m, struct mafsm_inode *inode,
+			  void *bytes, size_t len, uint64_t offset);
+
+/* ---- follow.c: a client ---- */
+
+int mafsm_follow_start(struct mafsm *m);
+/* All that the log says by now. No lock held. */
+int mafsm_follow(struct mafsm *m);
+/* Is no extent of our table given away yet? Context: m->swap held. */
+bool mafsm_still_valid(struct mafsm *m);
+ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
+			  void *bytes, size_t len, uint64_t offset);
 
 /* ---- tend.c ---- */
 

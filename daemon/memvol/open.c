@@ -16,14 +16,14 @@ static int admit(struct mafsm *m, uint64_t nodeid, int flags,
 {
 	struct mafsm_inode *inode = mafsm_inode(m, nodeid);
 
+	mafsm_change(&m->lock);
+
 	if (!inode)
 		return -ESTALE;
 	if (!S_ISREG(inode->node->mode))
 		return -EOPNOTSUPP; /* the kernel opens these itself */
-	pthread_rwlock_wrlock(&m->lock);
 	inode->n_open++;
 	inode->n_writers += is_writer(flags);
-	pthread_rwlock_unlock(&m->lock);
 	atomic_fetch_add(&m->n_open, 1);
 	*ret = inode;
 	return 0;

@@ -5,6 +5,7 @@
  */
 #include "memvol.h"
 
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -43,6 +44,11 @@ static void tend_log(struct mafsm *m)
 
 static void tend(struct mafsm *m)
 {
+	if (mafsm_is_fenced(m)) {
+		/* Whoever else is the master has our files now. */
+		kill(getpid(), SIGTERM);
+		return;
+	}
 	if (atomic_load(&m->broken))
 		return;
 	mafs_device_heartbeat_beat(mafs_pool_device(m->pool, 0));
@@ -85,7 +91,7 @@ int mafsm_tend_start(struct mafsm *m)
 	int r;
 
 	if (!m->log)
-		return 0;
+		return mafsm_follow_start(m);
 	r = -pthread_create(&m->tender, NULL, run_tender, m);
 	m->tender_running = r == 0;
 	return r;

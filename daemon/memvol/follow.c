@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A client: it follows the master's log, changes its table as the log says, and
+ * tells the kernel to forget what is not so any more: the thread does, with no
+ * lock held, as the kernel may wait for a request that follows the log itself.
+ *
+ * Bytes: the master gives a freed extent to another file only when the entry
+ * that frees it is flushed and the free epoch was raised after that. Here the
+ * epoch is read before the log is followed. A copy counts if the epoch is the
+ * same after it: whatever was freed since is not given away yet. Else the log
+ * is followed first, and the copy is made again with the layout that it tells.
+ *
+ * Locks: follow_lock (one follower at a time), then m->swap, then inode->io,
+ * then m->lock. Whoever uses inode->node without m->lock holds m->swap shared:
+ * a log that was checkpointed away under us is replayed into a new table, which
+ * takes the old one's place under m->swap held exclusively.
+ */
+#include "memvol.h"
+
+#include <mafs/replay.h>
+#include <string.h>
+#include <time.h>
+
+#define POLL_MS 100
+#define N_ATTEMPTS 16
+#define RETRY_MS 2
+
+/* ---- what the kernel is told, later: it may wait for requests of ours ---- */
+
+enum note_kind {
+	NOTE_ENTRY,
+	NOTE_ATTRIBUTES,
+	NOTE_DATA,
+};
+
+struct mafsm_note {
+	struct mafsm_note *next;
+	enum note_kind kind;
+	uint64_t id; /* of the parent, for a name */
+	char name[];
+};
+
+static void add_note(struct mafsm *m, enum note_kind kind, uint64_t id,
+		     const char *name)
+{
+	struct mafsm_note *note = malloc(sizeof(*note) + strlen(name) + 1);
+
+	/* What it remembers without this is over in a second. */
+	if (!note)
+		return;
+	note->next = NULL;
+	note->kind = kind;
+	note->id = id;
+	strcpy(note->name, name);
+	mafs_guard(&m->tend_lock);
+	*m->last_note = note;
+	m->last_note = &note->next;
+}
+
+static void forget_name(struct mafsm *m, uint64_t parent, const char *name)
+{
+	add_note(m, NOTE_ENTRY, parent, name);
+}
+
+static void forget_attributes(struct mafsm *m, uint64_t id)
+{
+	add_note(m, NOTE_ATTRIBUTES, id, "");
+}
+
+static void forget_data(struct mafsm *m, uint64_t id)
+{
+	add_note(m, NOTE_DATA, id, "");
+}
+
+static void send_note(struct mafsm *m, const struct mafsm_note *note)
+{
+	if (!m->kernel)
+		return;
+	if (note->kind == NOTE_ENTRY)
+		m->kernel->inval_entry(m->kernel_context, note->id, note->name);
+	else if (note->kind == NOTE_DATA)
+		m->kernel->inval_data(m->kernel_context, note->id);
+	else
+		m->kernel->inval_attr(m->kernel_context, note->id);
+}
+
+/* No lock held. */
+static void send_notes(struct mafsm *m)
+{
+	struct mafsm_note *note, *next;
+
+	pthread_mutex_lock(&m->tend_lock);
+	note = take_ptr(m->first_note);
+	m->last_note = &m->first_note;
+	pthread_mutex_unlock(&m->tend_lock);
+	for (; note; note = next) {
+		next = note->next;
+		send_note(m, note);
+		free(note);
+	}
+}
+
+static void note_entry(struct mafsm *m, const struct mafs_entry *entry)
+{
+	switch (entry->type) {
+	case MAFS_OMF_NAME:
+	case MAFS_OMF_UNNAME:
+		forget_name(m, entry->name.parent, entry->name.name);
+		forget_attributes(m, entry->name.parent);
+		forget_attributes(m, entry->name.id);
+		break;
+	case MAFS_OMF_RENAME:
+		forget_name(m, entry->rename.parent, entry->rename.name);
+		forget_name(m, entry->rename.new_parent,
+			    entry->rename.new_name);
+		forget_attributes(m, entry->rename.parent);
+		forget_attributes(m, entry->rename.new_parent);
+		forget_attributes(m, entry->rename.id);
+		break;
+	case MAFS_OMF_NODE:
+		forget_attributes(m, entry->node.id);
+		break;
+	case MAFS_OMF_XATTR:
+		forget_attributes(m, entry->xattr.id);
+		break;
+	case MAFS_OMF_ATTR:
+		/* Bytes that were stored in place are told by their time. */
+		forget_data(m, entry->attr.id);
+		break;
+	case MAFS_OMF_EXTENTS:
+		forget_data(m, entry->extents.id);
+		break;
+	case MAFS_OMF_SIZE:
+		forget_data(m, entry->size.id);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- one entry ---- */
+
+static uint64_t file_of(const struct mafs_entry *entry)
+{
+	if (entry->type == MAFS_OMF_EXTENTS)
+		return entry->extents.id;
+	return entry->type == MAFS_OMF_SIZE ? entry->size.id : 0;
+}
+
+/* Kept by a lookup of ours; NULL: nobody reads it. */
+static struct mafsm_inode *keep(struct mafsm *m, uint64_t id)
+{
+	struct mafs_node *node;
+	struct mafsm_inode *inode;
+	mafsm_change(&m->lock);
+
+	node = mafsm_node(m, id);
+	inode = node ? node->owner : NULL;
+	if (inode)
+		inode->nlookup++;
+	return inode;
+}
+
+static int apply(struct mafsm *m, const struct mafs_entry *entry,
+		 struct mafs_fault *fault)
+{
+	mafsm_change(&m->lock);
+
+	return mafs_names_apply(m->names, entry, fault);
+}
+
+static int apply_to_file(struct mafsm *m, const struct mafs_entry *entry,
+			 uint64_t id, struct mafs_fault *fault)
+{
+	struct mafsm_inode *inode = keep(m, id);
+	int r;
+
+	if (!inode)
+		return apply(m, entry, fault);
+	pthread_rwlock_wrlock(&inode->io);
+	r = apply(m, entry, fault);
+	inode->loaded = false;
+	pthread_rwlock_unlock(&inode->io);
+	mafsm_forget(&m->fs, id, 1);
+	return r;
+}
+
+/**
+ * struct following - the sink
+ */
+struct following {
+	struct mafsm *m;
+	struct mafs_fault *fault;
+};
+
+static int follow_entry(void *sink, const struct mafs_entry *entry,
+			const struct mafs_log_position *position)
+{
+	struct following *following = sink;
+	struct mafsm *m = following->m;
+	uint64_t file = file_of(entry);
+	int r;
+
+	r = file ? apply_to_file(m, entry, file, following->fault) :
+		   apply(m, entry, following->fault);
+	if (r == 0)
+		note_entry(m, entry);
+	return r;
+}
+
+static const struct mafs_replay_ops follow_ops = { .entry = follow_entry };
+
+/* ---- a log that was checkpointed away under us ---- */
+
+/* What the kernel knows and the new table does not: a node without a name or
+ * bytes. */
+static struct mafs_node *remember(struct mafs_names *names,
+				  const struct mafs_node *node)
+{
+	struct mafs_entry entry = {
+		.type = MAFS_OMF_NODE,
+		.quiet = true,
+		.node = {
+			.id = node->id,
+			.mode = node->mode,
+			.uid = node->uid,
+			.gid = node->gid,
+			.rdev = node->rdev,
+			.atime = node->atime,
+			.mtime = node->mtime,
+			.ctime = node->ctime,
+			.btime = node->btime,
+			.target = node->target,
+		},
+	};
+
+	if (mafs_names_apply(names, &entry, NULL) < 0)
+		return NULL;
+	return mafs_names_node(names, node->id);
+}
+
+static int hand_over(void *context, struct mafs_node *node)
+{
+	struct mafs_names *names = context;
+	struct mafsm_inode *inode = node->owner;
+	struct mafs_node *to;
+
+	if (!inode)
+		return 0;
+	to = mafs_names_node(names, node->id);
+	if (!to)
+		to = remember(names, node);
+	if (!to)
+		return -ENOMEM;
+	inode->node = to;
+	inode->loaded = false;
+	to->owner = inode;
+	to->pins++;
+	return 0;
+}
+
+static int forget_node(void *context, struct mafs_node *node)
+{
+	struct mafsm *m = context;
+	const struct mafs_name *name;
+
+	for (name = node->names; name; name = name->next_of_node)
+		forget_name(m, name->parent->id, name->name);
+	if (S_ISREG(node->mode))
+		forget_data(m, node->id);
+	else
+		forget_attributes(m, node->id);
+	return 0;
+}
+
+static int swap_tables(struct mafsm *m, struct mafs_names *names)
+{
+	struct mafs_names *old = m->names;
+	int r;
+
+	pthread_rwlock_wrlock(&m->swap);
+	pthread_rwlock_wrlock(&m->lock);
+	r = mafs_names_visit(old, hand_over, names);
+	if (r == 0) {
+		m->names = names;
+		m->volume->names = names;
+	}
+	pthread_rwlock_unlock(&m->lock);
+	pthread_rwlock_unlock(&m->swap);
+	if (r < 0)
+		return r;
+	/* Names that are gone were in the old one only. */
+	mafs_names_visit(old, forget_node, m);
+	mafs_names_visit(names, forget_node, m);
+	mafs_names_free(old);
+	return 0;
+}
+
+static void names_freep(struct mafs_names **names)
+{
+	mafs_names_free(*names);
+}
+
+static int replay_anew(struct mafsm *m, struct mafs_fault *fault)
+{
+	_cleanup_(names_freep) struct mafs_names *names = NULL;
+	struct mafs_log_reader *reader = NULL;
+	int r;
+
+	r = mafs_names_new(&names);
+	if (r == 0)
+		r = mafs_log_reader_open(&mafs_pool_device(m->pool, 0)->media,
+					 &reader, &m->volume->sb, fault);
+	if (r == 0)
+		r = mafs_replay_follow(reader, &mafs_names_replay_ops, names,
+				       fault);
+	if (r >= 0) {
+		mafs_names_settle(names, NULL, NULL);
+		r = swap_tables(m, names);
+	}
+	if (r < 0) {
+		mafs_log_reader_close(reader);
+		return r;
+	}
+	names = NULL;
+	mafs_log_reader_close(m->volume->reader);
+	m->volume->reader = reader;
+	return 0;
+}
+
+/* ---- following ---- */
+
+static int follow_once(struct mafsm *m, struct mafs_fault *fault)
+{
+	struct following following = { .m = m, .fault = fault };
+	int r;
+
+	if (!m->volume->reader)
+		return replay_anew(m, fault);
+	r = mafs_replay_follow(m->volume->reader, &follow_ops, &following,
+			       fault);
+	return r == -ESTALE ? replay_anew(m, fault) : r;
+}
+
+static void tell_trouble(struct mafsm *m, int r, const struct mafs_fault *fault)
+{
+	if (r == m->follow_error)
+		return;
+	m->follow_error = r;
+	if (r < 0)
+		mafs_error("%s: its log cannot be followed: %s",
+			   m->options.source,
+			   *fault->what ? fault->what : strerror(-r));
+}
+
+int mafsm_follow(struct mafsm *m)
+{
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafs_device *primary = mafs_pool_device(m->pool, 0);
+	uint64_t epoch;
+	int r;
+	mafs_guard(&m->follow_lock);
+
+	epoch = mafs_device_free_epoch(primary);
+	r = follow_once(m, &fault);
+	/* The master was faster than we; from the start once more. */
+	for (int i = 0; r == -ESTALE && i < N_ATTEMPTS; i++) {
+		epoch = mafs_device_free_epoch(primary);
+		r = replay_anew(m, &fault);
+	}
+	tell_trouble(m, r < 0 ? r : 0, &fault);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		mafsm_change(&m->lock);
+		mafs_names_settle(m->names, NULL, NULL);
+	}
+	atomic_store(&m->followed_epoch, epoch);
+	return 0;
+}
+
+bool mafsm_still_valid(struct mafsm *m)
+{
+	return mafs_device_free_epoch(mafs_pool_device(m->pool, 0)) ==
+	       atomic_load(&m->followed_epoch);
+}
+
+ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
+			  void *bytes, size_t len, uint64_t offset)
+{
+	const struct timespec wait = { .tv_nsec = RETRY_MS * 1000000L };
+
+	for (int i = 0; i < N_ATTEMPTS; i++) {
+		bool valid = false;
+		ssize_t n;
+		int r;
+
+		pthread_rwlock_rdlock(&m->swap);
+		n = mafsm_read_begin(m, inode);
+		if (n == 0) {
+			mafs_pool_invalidate(m->pool, &inode->layout, offset,
+					     offset + len);
+			n = mafsm_read_locked(m, inode, bytes, len, offset);
+			valid = mafsm_still_valid(m);
+			pthread_rwlock_unlock(&inode->io);
+		}
+		pthread_rwlock_unlock(&m->swap);
+		if (n < 0 || valid)
+			return n;
+		r = mafsm_follow(m);
+		if (r < 0)
+			return -EIO;
+		pthread_cond_signal(&m->tend_wake);
+		if (i > 1)
+			nanosleep(&wait, NULL);
+	}
+	return -EIO;
+}
+
+/* ---- the thread ---- */
+
+static void *run_follower(void *argument)
+{
+	struct mafsm *m = argument;
+	struct timespec until;
+
+	mafsd_thread_enter();
+	pthread_mutex_lock(&m->tend_lock);
+	while (!m->stopping) {
+		pthread_mutex_unlock(&m->tend_lock);
+		(void)mafsm_follow(m);
+		send_notes(m);
+		pthread_mutex_lock(&m->tend_lock);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += POLL_MS * 1000000L;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_sec++;
+			until.tv_nsec -= 1000000000L;
+		}
+		if (!m->stopping)
+			pthread_cond_timedwait(&m->tend_wake, &m->tend_lock,
+					       &until);
+	}
+	pthread_mutex_unlock(&m->tend_lock);
+	send_notes(m);
+	return NULL;
+}
+
+int mafsm_follow_start(struct mafsm *m)
+{
+	int r = -pthread_create(&m->tender, NULL, run_follower, m);
+
+	m->tender_running = r == 0;
+	return r;
+}
