@@ -3,6 +3,7 @@
 daemon. Driven through the mafs commands."""
 
 import contextlib
+import copy
 import json
 import os
 import signal
@@ -36,6 +37,15 @@ class MemoryVolume:
             other = f"{kind}:{work.join(f'device-{i}')}"
             run(["mafs", "device", "add", self.spec, f"{other},{size}"])
             self.others.append(other)
+
+    def client(self, mnt, role="client"):
+        """Another daemon on the same devices."""
+        other = copy.copy(self)
+        other.mnt, other.pid = mnt, None
+        other.options = ",".join(w for w in (self.options, f"role={role}")
+                                 if w)
+        os.makedirs(mnt, exist_ok=True)
+        return other
 
     def command(self, options=""):
         words = [f"device={other}" for other in self.others]

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Two daemons on one memory device: what the master says the client shows,
+and never a byte of another file."""
+
+import errno
+import os
+import random
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
+from memory import MemoryVolume
+from runner import main, needs, scale
+from tree import read_file, write_file
+from work import Child, fails, wait_for
+
+BLOCK = 4096
+
+
+def pair(work, **options):
+    """A master and a client of it."""
+    master = MemoryVolume(work, **options).mount()
+    return master, master.client(work.join("client")).mount()
+
+
+def tagged(owner, version, n_blocks):
+    """Bytes that say in each block whose they are."""
+    return b"".join(struct.pack("<QQQ", owner, version, i).ljust(BLOCK, b"+")
+                    for i in range(n_blocks))
+
+
+def check_tags(content, owner):
+    """All blocks are of this owner, in their places, or zeros behind a
+    truncate that was not seen yet."""
+    for i in range(0, len(content) - BLOCK + 1, BLOCK):
+        block = content[i:i + BLOCK]
+        if not block.strip(b"\0"):
+            continue
+        found, _, index = struct.unpack_from("<QQQ", block)
+        assert (found, index) == (owner, i // BLOCK), (
+            f"file {owner} block {i // BLOCK}: of file {found}, "
+            f"block {index}")
+
+
+def tree_of(top):
+    found = {}
+    for path, dirs, files in os.walk(top):
+        for name in dirs + files:
+            full = os.path.join(path, name)
+            st = os.lstat(full)
+            content = read_file(full) if name in files and \
+                not os.path.islink(full) else None
+            found[os.path.relpath(full, top)] = (
+                st.st_mode, st.st_size if content is not None else 0,
+                st.st_nlink, content)
+    return found
+
+
+@needs("mafs")
+def test_client_shows_what_the_master_made(work):
+    master, client = pair(work)
+    os.makedirs(f"{master.mnt}/a/b")
+    write_file(f"{master.mnt}/a/b/f", b"one" * 5000)
+    os.symlink("a/b/f", f"{master.mnt}/l")
+    os.link(f"{master.mnt}/a/b/f", f"{master.mnt}/h")
+    os.setxattr(f"{master.mnt}/h", "user.k", b"v")
+    wait_for(lambda: tree_of(client.mnt) == tree_of(master.mnt), 2,
+             "the client's view")
+    assert os.getxattr(f"{client.mnt}/h", "user.k") == b"v"
+    assert os.readlink(f"{client.mnt}/l") == "a/b/f"
+    for change in (lambda: write_file(f"{client.mnt}/x", b""),
+                   lambda: os.unlink(f"{client.mnt}/h"),
+                   lambda: os.mkdir(f"{client.mnt}/d"),
+                   lambda: open(f"{client.mnt}/h", "r+b"),
+                   lambda: os.chmod(f"{client.mnt}/h", 0o600)):
+        with fails(errno.EROFS):
+            change()
+    client.umount()
+    master.umount()
+
+
+@needs("mafs")
+def test_client_follows_within_a_second(work):
+    """Rename, delete, rewrite: after each round both show the same."""
+    master, client = pair(work, mkfs=("--checkpoint-after", "64K"))
+    rand = random.Random(7)
+    names = [f"f{i}" for i in range(12)]
+    for version in range(scale(40, 1000)):
+        for _ in range(6):
+            path = f"{master.mnt}/{rand.choice(names)}"
+            what = rand.randrange(4)
+            if what == 0 and os.path.exists(path):
+                os.unlink(path)
+            elif what == 1 and os.path.exists(path):
+                os.rename(path, f"{master.mnt}/{rand.choice(names)}")
+            else:
+                with open(path, "wb") as out:
+                    out.write(tagged(1, version, rand.randrange(1, 40)))
+                    os.fsync(out.fileno())
+        wanted = tree_of(master.mnt)
+        wait_for(lambda: tree_of(client.mnt) == wanted, 1.5,
+                 f"round {version}")
+    client.umount()
+    master.umount()
+
+
+@needs("mafs")
+def test_reader_never_sees_another_files_bytes(work):
+    """A small device, so that extents are used again and again."""
+    master, client = pair(work, size="32M", unit="4K", devices=1,
+                          mkfs=("--checkpoint-after", "64K"))
+    n_files, seconds = 8, scale(10, 300)
+
+    def write():
+        rand = random.Random(3)
+        end = time.monotonic() + seconds
+        version = 0
+        while time.monotonic() < end:
+            owner = rand.randrange(n_files)
+            version += 1
+            path = f"{master.mnt}/{owner}"
+            how = rand.randrange(3)
+            if how == 0:
+                if os.path.exists(path):
+                    os.unlink(path)
+            elif how == 1:
+                write_file(f"{master.mnt}/new",
+                           tagged(owner, version, rand.randrange(1, 400)))
+                os.rename(f"{master.mnt}/new", path)
+            else:
+                write_file(path,
+                           tagged(owner, version, rand.randrange(1, 400)))
+
+    writer = Child(write)
+    n_read = 0
+    rand = random.Random(5)
+    while writer.ended() is None:
+        owner = rand.randrange(n_files)
+        try:
+            check_tags(read_file(f"{client.mnt}/{owner}"), owner)
+            n_read += 1
+        except FileNotFoundError:
+            pass
+        except OSError as error:  # replaced while it was read
+            assert error.errno in (errno.ESTALE, errno.EIO), error
+    writer.wait()
+    assert n_read > 20, n_read
+    wanted = tree_of(master.mnt)
+    wait_for(lambda: tree_of(client.mnt) == wanted, 3, "the client's view")
+    client.umount()
+    master.umount()
+
+
+@needs("mafs")
+def test_mapped_file_of_a_client_follows(work):
+    import mmap
+    master, client = pair(work)
+    write_file(f"{master.mnt}/f", b"a" * BLOCK)
+    wait_for(lambda: os.path.exists(f"{client.mnt}/f"), 2)
+    with open(f"{client.mnt}/f", "rb") as f:
+        mapped = mmap.mmap(f.fileno(), BLOCK, prot=mmap.PROT_READ)
+        assert mapped[0:1] == b"a"
+        with open(f"{master.mnt}/f", "r+b") as out:
+            out.write(b"b" * BLOCK)
+        wait_for(lambda: mapped[0:1] == b"b", 2, "the new bytes")
+        mapped.close()
+    client.umount()
+    master.umount()
+
+
+@needs("mafs")
+def test_second_master_is_refused_and_a_woken_one_stops(work):
+    import signal
+    from work import freeze, process_gone, run
+    master = MemoryVolume(work, devices=1).mount()
+    write_file(f"{master.mnt}/kept", b"kept")
+    second = master.client(work.join("second"), role="master")
+    done = run(second.command(), check=False)
+    assert done.returncode != 0 and "write" in done.stderr, done.stderr
+    taker = master.client(work.join("taker"), role="master")
+    done = run(taker.command("takeover"), check=False)
+    assert done.returncode != 0 and "heartbeat" in done.stderr, done.stderr
+    freeze(master.pid)
+    taker.mount("takeover")
+    assert read_file(f"{taker.mnt}/kept") == b"kept"
+    write_file(f"{taker.mnt}/new", b"new")
+    os.kill(master.pid, signal.SIGCONT)
+    wait_for(lambda: process_gone(master.pid), 10, "the old master's end")
+    assert read_file(f"{taker.mnt}/new") == b"new"
+    taker.umount()
+    master.discard()
+    master.mount()
+    assert sorted(os.listdir(master.mnt)) == ["kept", "new"]
+    master.umount()
+
+
+if __name__ == "__main__":
+    main()
