@@ -379,10 +379,20 @@ int mafsm_follow(struct mafsm *m)
 	return 0;
 }
 
-bool mafsm_still_valid(struct mafsm *m)
+/* Is no extent of our table given away yet? */
+static bool is_valid(struct mafsm *m)
 {
 	return mafs_device_free_epoch(mafs_pool_device(m->pool, 0)) ==
 	       atomic_load(&m->followed_epoch);
+}
+
+/* The last name went: the master may have given its extents away. Whether a
+ * program there has it open is not told. */
+static bool is_gone(struct mafsm *m, const struct mafsm_inode *inode)
+{
+	mafsm_read(&m->lock);
+
+	return inode->node->n_names == 0;
 }
 
 ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
@@ -401,7 +411,9 @@ ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
 			mafs_pool_invalidate(m->pool, &inode->layout, offset,
 					     offset + len);
 			n = mafsm_read_locked(m, inode, bytes, len, offset);
-			valid = mafsm_still_valid(m);
+			valid = is_valid(m);
+			if (valid && is_gone(m, inode))
+				n = -ESTALE;
 			pthread_rwlock_unlock(&inode->io);
 		}
 		pthread_rwlock_unlock(&m->swap);

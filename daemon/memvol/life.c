@@ -10,16 +10,27 @@
 
 #define CLIENT_CACHED_S 1.0
 
-/* A client's own name: the master may be on this host. */
-static int open_session(struct mafsm *m, struct mafs_fault *fault)
+static int open_session_as(struct mafsm *m, const struct mafs_uuid *uuid,
+			   struct mafs_fault *fault)
 {
-	struct mafs_uuid uuid = m->volume->uuid;
-
-	if (m->volume->is_client)
-		mafs_uuid_generate(&uuid);
-	return mafs_memory_session_open(&uuid, m->options.source,
+	return mafs_memory_session_open(uuid, m->options.source,
 					m->options.mountpoint, &m->session,
 					fault);
+}
+
+/* Under a name of its own where another daemon of this host has the volume's:
+ * a master beside a client, or one that was taken over. */
+static int open_session(struct mafsm *m, struct mafs_fault *fault)
+{
+	struct mafs_uuid own;
+	int r = -EBUSY;
+
+	if (!m->volume->is_client)
+		r = open_session_as(m, &m->volume->uuid, fault);
+	if (r != -EBUSY)
+		return r;
+	mafs_uuid_generate(&own);
+	return open_session_as(m, &own, fault);
 }
 
 static int start(struct mafsm *m, struct mafs_fault *fault)

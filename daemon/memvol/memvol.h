@@ -196,8 +196,6 @@ ssize_t mafsm_read_locked(struct mafsm *m, struct mafsm_inode *inode,
 int mafsm_follow_start(struct mafsm *m);
 /* All that the log says by now. No lock held. */
 int mafsm_follow(struct mafsm *m);
-/* Is no extent of our table given away yet? Context: m->swap held. */
-bool mafsm_still_valid(struct mafsm *m);
 ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
 			  void *bytes, size_t len, uint64_t offset);
 

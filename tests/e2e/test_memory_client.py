@@ -45,6 +45,15 @@ def check_tags(content, owner):
 
 
 def tree_of(top):
+    """None: it changed meanwhile."""
+    try:
+        return whole_tree_of(top)
+    except OSError as error:
+        assert error.errno in (errno.ENOENT, errno.ESTALE), error
+        return None
+
+
+def whole_tree_of(top):
     found = {}
     for path, dirs, files in os.walk(top):
         for name in dirs + files:
@@ -144,7 +153,7 @@ def test_reader_never_sees_another_files_bytes(work):
         except FileNotFoundError:
             pass
         except OSError as error:  # replaced while it was read
-            assert error.errno in (errno.ESTALE, errno.EIO), error
+            assert error.errno in (errno.ESTALE,), error
     writer.wait()
     assert n_read > 20, n_read
     wanted = tree_of(master.mnt)
@@ -178,7 +187,7 @@ def test_second_master_is_refused_and_a_woken_one_stops(work):
     write_file(f"{master.mnt}/kept", b"kept")
     second = master.client(work.join("second"), role="master")
     done = run(second.command(), check=False)
-    assert done.returncode != 0 and "write" in done.stderr, done.stderr
+    assert done.returncode != 0 and "unmount" in done.stderr, done.stderr
     taker = master.client(work.join("taker"), role="master")
     done = run(taker.command("takeover"), check=False)
     assert done.returncode != 0 and "heartbeat" in done.stderr, done.stderr
