@@ -72,16 +72,20 @@ static int cut_size(char *path, uint64_t *ret, struct mafs_fault *fault)
 	return parse_size(comma + 1, ret, fault);
 }
 
-/* A path without a kind: the file says what it is. */
+/* A path without a kind: the file says what it is. A block device is none, but
+ * may be one that could become a device-DAX: opening it says so. */
 static int kind_of_path(const char *path, enum mafs_device_kind *ret)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+	if (S_ISREG(st.st_mode))
+		*ret = MAFS_DEVICE_FILE;
+	else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+		*ret = MAFS_DEVICE_DAX;
+	else
 		return -EINVAL;
-	*ret = S_ISCHR(st.st_mode) ? MAFS_DEVICE_DAX : MAFS_DEVICE_FILE;
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mafs/daxdev.h>
 #include <mafs/omf.h>
 #include <mafs/platform.h>
 #include <mafs/size.h>
@@ -191,6 +192,25 @@ static int open_memfd(struct mapped *mapped,
 	return 0;
 }
 
+static int open_dax(struct mapped *mapped, const struct mafs_device_spec *spec,
+		    uint64_t *ret_size, struct mafs_fault *fault)
+{
+	int flags = mapped->base.read_only ? O_RDONLY : O_RDWR;
+	struct mafs_daxdev found;
+	int err;
+
+	err = mafs_daxdev_find(spec->path, &found, fault);
+	if (err)
+		return err;
+	mapped->base.fd = open(spec->path, flags | O_CLOEXEC);
+	if (mapped->base.fd < 0)
+		return mafs_fault_set(fault, -errno, "%.300s: %s", spec->path,
+				      strerror(errno));
+	mapped->base.align_bytes = found.align_bytes;
+	*ret_size = found.size_bytes;
+	return 0;
+}
+
 static int open_kind(struct mapped *mapped, const struct mafs_device_spec *spec,
 		     bool make, uint64_t *ret_size, struct mafs_fault *fault)
 {
@@ -200,10 +220,9 @@ static int open_kind(struct mapped *mapped, const struct mafs_device_spec *spec,
 	case MAFS_DEVICE_MEMFD:
 		return open_memfd(mapped, spec, ret_size, fault);
 	case MAFS_DEVICE_DAX:
-		break;
+		return open_dax(mapped, spec, ret_size, fault);
 	}
-	return mafs_fault_set(fault, -ENODEV, "%s: no such kind of device",
-			      mafs_device_kind_to_text(spec->kind));
+	return -EINVAL;
 }
 
 static int take_lock(const struct mapped *mapped, const char *path,
@@ -235,7 +254,7 @@ static int map_device(struct mapped *mapped, uint64_t size, const char *path,
 	struct mafs_mapping *mapping;
 	int err;
 
-	size -= size % PAGE;
+	size -= size % mapped->base.align_bytes;
 	if (size < SIZE_MIN)
 		return mafs_fault_set(fault, -EINVAL,
 				      "%.300s: %llu bytes are too few, 1M at "

@@ -50,6 +50,7 @@ FOR_ALL = {"include/mafs/replay.h"}
 OUTSIDE = [
     (r"(fuse3/|fuse[._]|cuse_|linux/fuse)", "daemon/fuse"),
     (r"cap-ng", "lib/platform"),
+    (r"(daxctl|ndctl)/", "lib/platform"),
     (r"microhttpd", "daemon/control"),
     (r"curl/", "cli"),
     (r"(isa-l|crc\.h)", "lib/base"),

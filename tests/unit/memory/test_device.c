@@ -278,6 +278,19 @@ static void test_file_truncated_under_the_mapping_is_eio(void **state)
 	mafs_pool_free(pool);
 }
 
+static void test_character_device_that_is_no_dax_is_refused(void **state)
+{
+	_cleanup_(mafs_device_spec_done) struct mafs_device_spec spec =
+		parsed("/dev/null");
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafs_device *device;
+
+	assert_int_equal(mafs_device_open(&spec, true, false, true, &device,
+					  &fault),
+			 -ENODEV);
+	assert_non_null(strstr(fault.what, "/dev/null: no device-DAX"));
+}
+
 static void test_memfd_is_not_opened_for_reading(void **state)
 {
 	struct mafs_device_spec spec = { .kind = MAFS_DEVICE_MEMFD,
@@ -363,6 +376,8 @@ int main(void)
 		cmocka_unit_test(
 			test_file_cut_short_is_refused_unless_made_anew),
 		cmocka_unit_test(test_file_truncated_under_the_mapping_is_eio),
+		cmocka_unit_test(
+			test_character_device_that_is_no_dax_is_refused),
 		cmocka_unit_test(test_memfd_is_not_opened_for_reading),
 		cmocka_unit_test(test_format_that_does_not_fit_is_refused),
 		cmocka_unit_test(test_defaults_of_the_format_fit_any_device),
