@@ -4,6 +4,28 @@
 
 #include "memvol.h"
 
+static int add_extents(void *context, struct mafs_node *node)
+{
+	struct mafs_pool_usage *usage = context;
+	struct stat st;
+
+	mafs_names_stat(node, &st);
+	if (S_ISREG(node->mode))
+		usage->free_bytes -= (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+void mafsm_usage(struct mafsm *m, struct mafs_pool_usage *ret)
+{
+	mafs_pool_usage(m->pool, ret);
+	if (m->log)
+		return;
+	/* A client claims nothing: what the files have is taken. */
+	ret->free_bytes = ret->size_bytes;
+	mafsm_read(&m->lock);
+	mafs_names_visit(m->names, add_extents, ret);
+}
+
 void mafsm_status(struct mafsm *m, struct mafsm_status *ret)
 {
 	*ret = (struct mafsm_status){
@@ -17,7 +39,7 @@ void mafsm_status(struct mafsm *m, struct mafsm_status *ret)
 		.log_bytes = m->log ? mafs_log_length(m->log) : 0,
 		.n_open = atomic_load(&m->n_open),
 	};
-	mafs_pool_usage(m->pool, &ret->usage);
+	mafsm_usage(m, &ret->usage);
 	pthread_rwlock_rdlock(&m->lock);
 	ret->n_inodes = mafs_names_count(m->names);
 	pthread_rwlock_unlock(&m->lock);

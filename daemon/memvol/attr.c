@@ -31,25 +31,22 @@ int mafsm_statfs(struct mafsd_fs *fs, struct statvfs *ret)
 {
 	struct mafsm *m = mafsm_of(fs);
 	struct mafs_pool_usage usage;
-	uint64_t reserve, left;
-	mafsm_read(&m->lock);
+	uint64_t left;
 
-	mafs_pool_usage(m->pool, &usage);
-	left = usage.free_bytes + usage.quarantined_bytes;
-	reserve =
-		m->log ? mafs_device_log_reserve(mafs_pool_device(m->pool, 0)) :
-			 0;
+	mafsm_usage(m, &usage);
+	left = (usage.free_bytes + usage.quarantined_bytes) / BLOCK_BYTES;
 	*ret = (struct statvfs){
 		.f_bsize = BLOCK_BYTES,
 		.f_frsize = BLOCK_BYTES,
 		.f_blocks = usage.size_bytes / BLOCK_BYTES,
-		.f_bfree = left / BLOCK_BYTES,
-		.f_bavail = left > reserve ? (left - reserve) / BLOCK_BYTES : 0,
-		.f_files = mafs_names_count(m->names) + left / BLOCK_BYTES,
-		.f_ffree = left / BLOCK_BYTES,
-		.f_favail = left / BLOCK_BYTES,
+		.f_bfree = left,
+		.f_bavail = left,
+		.f_ffree = left,
+		.f_favail = left,
 		.f_namemax = MAFS_NAME_MAX,
 	};
+	mafsm_read(&m->lock);
+	ret->f_files = mafs_names_count(m->names) + left;
 	return 0;
 }
 

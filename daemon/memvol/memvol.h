@@ -199,6 +199,11 @@ int mafsm_follow(struct mafsm *m);
 ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
 			  void *bytes, size_t len, uint64_t offset);
 
+/* ---- admin.c ---- */
+
+/* No lock held. */
+void mafsm_usage(struct mafsm *m, struct mafs_pool_usage *ret);
+
 /* ---- tend.c ---- */
 
 int mafsm_tend_start(struct mafsm *m);
