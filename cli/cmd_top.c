@@ -121,6 +121,7 @@ static bool wait_key(double seconds)
 static void watch(const struct top *top)
 {
 	static const char help[] = " q ends, any other key looks again ";
+	char trouble[256];
 	struct mafs_top_sample before = { 0 }, now = { 0 }, next;
 	struct mafs_fault fault;
 	bool ended = false;
@@ -134,8 +135,10 @@ static void watch(const struct top *top)
 			before = now;
 			now = next;
 		}
+		(void)snprintf(trouble, sizeof(trouble),
+			       " %.180s; asking again, q ends ", fault.what);
 		draw(top, before.status ? &before : &now, &now,
-		     r < 0 ? fault.what : help);
+		     r < 0 ? trouble : help);
 		/* The first rates soon. */
 		ended = wait_key(before.status || r < 0 ? top->seconds :
 							  SECONDS_MIN);

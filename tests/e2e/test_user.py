@@ -8,6 +8,7 @@ a node that users may open lies over it there.
 
 import contextlib
 import errno
+import json
 import mmap
 import os
 import pwd
@@ -76,7 +77,7 @@ def with_volume(work, use, **options):
     if not shutil.which("fusermount3"):
         raise Skip("needs fusermount3")
     home = work.join("home")
-    os.mkdir(home)
+    os.makedirs(home, exist_ok=True)
     os.chown(home, USER, USER)
     shared = set(os.listdir("/dev/shm"))
 
@@ -272,6 +273,35 @@ def test_what_a_killed_daemon_kept_unlinked_goes(work):
         assert os.listdir(vol.dir) == [".mafs"]
 
     with_volume(work, use, n_files=256)
+
+
+@needs("mafs")
+def test_commands_show_and_move_ones_own_files(work):
+    def use(vol):
+        for name in ("d/a", "d/b"):
+            write_file(f"{vol.mnt}/{name}", block(1, 100_000))
+        vol.sync()
+
+        def said(*args):
+            return json.loads(run(["mafs", args[0], "--json",
+                                   *args[1:]]).stdout)
+
+        assert said("evict", f"{vol.mnt}/d")["n_moved"] == 2
+        assert said("which", f"{vol.mnt}/d/a")["tier"] == "disk"
+        assert said("pin", f"{vol.mnt}/d")["n_moved"] == 2
+        assert said("du", vol.mnt)["memory"]["bytes"] == 200_000
+        names = [one["name"] for one in said("ls", f"{vol.mnt}/d")["entries"]]
+        assert names == ["a", "b"], names
+        assert said("unpin", vol.mnt)["n_unpinned"] == 1
+        assert said("push", f"{vol.mnt}/d/a")["bytes_moved"] == 100_000
+        run(["mafs", "set", vol.mnt, "writeback_after=1m"])
+        top = said("top", "-d", "0.1", vol.mnt)
+        assert top["status"]["pid"] == vol.pid
+
+    os.makedirs(work.join("home/dir/d"))
+    for path in ("home", "home/dir", "home/dir/d"):
+        os.chown(work.join(path), USER, USER)
+    with_volume(work, use)
 
 
 @needs("mafs")

@@ -115,6 +115,8 @@ int mafsd_sync(struct mafsd *d, struct mafs_fault *fault)
 static int note_path(struct mafsd *d, const struct mafs_who *who,
 		     const char *path, struct mafs_fault *fault)
 {
+	mafs_guard(&d->lock);
+
 	strcpy(d->moved_path, path);
 	d->who_known = who != NULL;
 	if (who) {
