@@ -50,6 +50,12 @@ int mafsm_statfs(struct mafsd_fs *fs, struct statvfs *ret)
 	return 0;
 }
 
+void mafsm_attr_changed(struct mafsm *m, uint64_t id)
+{
+	if (m->kernel)
+		m->kernel->inval_attr(m->kernel_context, id);
+}
+
 /**
  * struct change - the entries of one setattr
  * @acl: a changed copy of the access ACL
@@ -257,6 +263,7 @@ int mafsm_strip(struct mafsm *m, const struct mafsd_caller *caller,
 {
 	struct stat ignored;
 	bool has;
+	int r;
 
 	if (!caller || caller->uid == 0)
 		return 0;
@@ -265,6 +272,8 @@ int mafsm_strip(struct mafsm *m, const struct mafsd_caller *caller,
 	pthread_rwlock_unlock(&m->lock);
 	if (!has)
 		return 0;
-	return change_attributes(m, node->id, &(struct stat){ 0 },
-				 MAFSD_SET_KILL_PRIV, &ignored);
+	r = change_attributes(m, node->id, &(struct stat){ 0 },
+			      MAFSD_SET_KILL_PRIV, &ignored);
+	mafsm_attr_changed(m, node->id);
+	return r;
 }

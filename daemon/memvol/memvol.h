@@ -180,6 +180,8 @@ void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode);
 
 /* ---- attr.c ---- */
 
+/* The kernel is to ask again: it does not know that they changed. */
+void mafsm_attr_changed(struct mafsm *m, uint64_t id);
 /* What a write by @caller takes away: setuid, setgid, capabilities. No lock
  * held. */
 int mafsm_strip(struct mafsm *m, const struct mafsd_caller *caller,

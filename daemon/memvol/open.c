@@ -152,6 +152,7 @@ void mafsm_release(struct mafsd_fs *fs, struct mafsd_open *open)
 		pthread_rwlock_wrlock(&inode->io);
 		mafsm_trim(m, inode);
 		pthread_rwlock_unlock(&inode->io);
+		mafsm_attr_changed(m, inode->node->id);
 	}
 	free((struct mafsm_open *)open);
 }
