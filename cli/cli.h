@@ -43,6 +43,8 @@ extern const struct mafs_command mafs_command_ls;
 extern const struct mafs_command mafs_command_tree;
 extern const struct mafs_command mafs_command_du;
 extern const struct mafs_command mafs_command_set;
+extern const struct mafs_command mafs_command_mkfs;
+extern const struct mafs_command mafs_command_device;
 extern const struct mafs_command mafs_command_logplay;
 extern const struct mafs_command mafs_command_fsck;
 extern const struct mafs_command mafs_command_log;

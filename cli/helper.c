@@ -161,10 +161,25 @@ static int run_umount(int argc, char **argv)
 			   arguments);
 }
 
-int (*mafs_helper_find(const char *program))(int argc, char **argv)
+static const char *name_of(const char *program)
 {
 	const char *slash = strrchr(program, '/');
-	const char *name = slash ? slash + 1 : program;
+
+	return slash ? slash + 1 : program;
+}
+
+const struct mafs_command *mafs_helper_command(const char *program)
+{
+	if (!strcmp(name_of(program), "mkfs.mafs"))
+		return &mafs_command_mkfs;
+	if (!strcmp(name_of(program), "fsck.mafs"))
+		return &mafs_command_fsck;
+	return NULL;
+}
+
+int (*mafs_helper_find(const char *program))(int argc, char **argv)
+{
+	const char *name = name_of(program);
 
 	if (!strcmp(name, "mount.mafs"))
 		return run_mount;

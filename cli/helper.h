@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mafs under the names by which mount(8) and umount(8) call it. */
+/* mafs under the names by which mount(8), umount(8), mkfs(8) and fsck(8) call
+ * it. */
 #pragma once
+
+#include "cli.h"
 
 /* What mount(8) and umount(8) exit with. */
 enum mafs_helper_exit {
@@ -8,6 +11,10 @@ enum mafs_helper_exit {
 	MAFS_HELPER_USAGE = 1,
 	MAFS_HELPER_FAILURE = 32,
 };
+
+/* What .../mkfs.mafs and .../fsck.mafs are: called as they call them, a command
+ * works by itself. NULL for any other name. */
+const struct mafs_command *mafs_helper_command(const char *program);
 
 /**
  * mafs_helper_find() - what a program's name makes of it

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mafs: finds the command, answers for help and version, runs it. Under a name
  * of helper.c it is what mount(8) and umount(8) call. */
-#include "cli.h"
 #include "helper.h"
 
 #include <curl/curl.h>
@@ -30,7 +29,8 @@ static const struct command_group groups[] = {
 	  { &mafs_command_pull, &mafs_command_push, &mafs_command_evict,
 	    &mafs_command_pin, &mafs_command_unpin, &mafs_command_set } },
 	{ "Commands for the log and the memory device",
-	  { &mafs_command_logplay, &mafs_command_fsck, &mafs_command_log } },
+	  { &mafs_command_mkfs, &mafs_command_device, &mafs_command_logplay,
+	    &mafs_command_fsck, &mafs_command_log } },
 };
 
 static void print_help(void)
@@ -112,6 +112,13 @@ static int run(const struct mafs_command *command, int argc, char **argv)
 	return run_prepared(command->run, argc, argv);
 }
 
+static int finish(int code)
+{
+	bool lost = fflush(stdout) == EOF || ferror(stdout);
+
+	return lost && code == MAFS_EXIT_OK ? MAFS_EXIT_FAILURE : code;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";
@@ -125,6 +132,9 @@ int main(int argc, char **argv)
 		return run_prepared(helper, argc, argv);
 	if (!strcmp(name, "help"))
 		name = argc > 2 ? argv[2] : "--help";
+	command = argc > 0 ? mafs_helper_command(argv[0]) : NULL;
+	if (command)
+		return finish(run(command, argc, argv));
 	command = find_command(name);
 	if (command && !strcmp(argv[1], "help")) {
 		char *help[] = { argv[2], (char[]){ "--help" }, NULL };
@@ -141,9 +151,5 @@ int main(int argc, char **argv)
 		mafs_error("no command is named %s; see mafs --help", name);
 		code = MAFS_EXIT_USAGE;
 	}
-	if (fflush(stdout) == EOF || ferror(stdout)) {
-		if (code == MAFS_EXIT_OK)
-			code = MAFS_EXIT_FAILURE;
-	}
-	return code;
+	return finish(code);
 }

@@ -72,7 +72,7 @@ static int check_here(struct mafs_device *device, struct claim *claim,
 		return mafs_fault_set(fault, -EBUSY,
 				      "another mafs on this host has it "
 				      "mounted: unmount it first, or, if that "
-				      "one hangs, mafs mount --takeover");
+				      "one hangs, mafs mount -o takeover");
 	return check_silent(device, claim, "another mafs on this host has it",
 			    fault);
 }
@@ -113,7 +113,7 @@ static int check_record(struct mafs_device *device, struct claim *claim,
 			fault, -EBUSY,
 			"%s: unmount it there; mount it here "
 			"with -o role=client; or, if that machine "
-			"is gone, with --takeover",
+			"is gone, with -o takeover",
 			who);
 	return check_silent(device, claim, who, fault);
 }

@@ -33,6 +33,8 @@ enum mafs_device_kind {
 /* "file", "memfd", "dax" */
 const char *mafs_device_kind_to_text(enum mafs_device_kind kind);
 
+#define MAFS_DEVICE_MIN_BYTES (1ULL << 20)
+
 /**
  * struct mafs_device_spec - "file:PATH[,SIZE]", "memfd:SIZE",
  * "dax:/dev/daxX.Y", or a plain path to either

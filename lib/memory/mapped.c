@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define SIZE_MIN (1ULL << 20)
 #define CHECKPOINT_AFTER_DEFAULT (8ULL << 20)
 #define PAGE 4096U
 
@@ -255,7 +254,7 @@ static int map_device(struct mapped *mapped, uint64_t size, const char *path,
 	int err;
 
 	size -= size % mapped->base.align_bytes;
-	if (size < SIZE_MIN)
+	if (size < MAFS_DEVICE_MIN_BYTES)
 		return mafs_fault_set(fault, -EINVAL,
 				      "%.300s: %llu bytes are too few, 1M at "
 				      "least",

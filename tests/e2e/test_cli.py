@@ -19,7 +19,7 @@ from work import (Child, as_user, fails, mounts, private_mounts, run,
 
 COMMANDS = ("mount", "umount", "status", "top", "sync", "ls", "tree", "du",
             "which", "stat", "pull", "push", "evict", "pin", "unpin", "set",
-            "logplay", "fsck", "log")
+            "mkfs", "device", "logplay", "fsck", "log")
 
 FAKE_DAEMON = """#!/bin/sh
 # Speaks as the daemon does on its --ready-fd.

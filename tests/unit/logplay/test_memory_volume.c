@@ -353,7 +353,7 @@ static void test_a_master_elsewhere_is_respected(void **state)
 	mafs_memory_volume_close(take_ptr(volume));
 	options.role = MAFS_ROLE_MASTER;
 	assert_int_equal(try_open(&options, &fault), -EBUSY);
-	assert_non_null(strstr(fault.what, "--takeover"));
+	assert_non_null(strstr(fault.what, "-o takeover"));
 	options.takeover = true;
 	assert_int_equal(mafs_memory_volume_open(&options, &volume, &fault), 0);
 	assert_int_equal(volume->epoch, 1 + 7 + 1);
