@@ -11,9 +11,9 @@
 
 packages_build='
 	gcc libc6-dev cmake ninja-build pkg-config
-	libisal-dev uuid-dev libyaml-dev libmicrohttpd-dev libjansson-dev
-	libcurl4-gnutls-dev|libcurl4-openssl-dev libcap-ng-dev libncurses-dev
-	libdaxctl-dev libndctl-dev'
+	libisal-dev libxxhash-dev uuid-dev libyaml-dev libmicrohttpd-dev
+	libjansson-dev libncurses-dev libdaxctl-dev libndctl-dev
+	libcurl4-gnutls-dev|libcurl4-openssl-dev libcap-ng-dev'
 
 # To build libfuse from Debian's source package.
 packages_libfuse='

@@ -29,7 +29,7 @@ static char path_letter(const struct mafsd *d, const struct mafsd_file *file)
 		return '-';
 	switch (file->path) {
 	case MAFSD_M:
-		return file->n_writers ? 'X' : 'M';
+		return file->n_writers && !file->raw ? 'X' : 'M';
 	case MAFSD_D:
 		return 'D';
 	case MAFSD_C:

@@ -43,6 +43,15 @@ int mafsd_stat_n(struct mafsd *d, struct mafsd_inode *inode, struct stat *ret)
 	return r;
 }
 
+struct timespec mafsd_later_ctime(struct timespec shown, const struct stat *mem)
+{
+	/* An mtime that was set may lie in the future. */
+	if (!is_later(&mem->st_mtim, &shown) ||
+	    is_later(&mem->st_mtim, &mem->st_ctim))
+		return shown;
+	return mem->st_mtim;
+}
+
 static int show_memory(struct mafsd *d, struct mafsd_file *file,
 		       struct stat *st)
 {
@@ -63,8 +72,12 @@ static int show_memory(struct mafsd *d, struct mafsd_file *file,
 	st->st_size = mem_st.st_size;
 	st->st_mtim = mem_st.st_mtim;
 	st->st_atim = mem_st.st_atim;
-	st->st_ctim = is_zero(&file->shown_ctime) ? mem_st.st_ctim :
-						    file->shown_ctime;
+	if (is_zero(&file->shown_ctime))
+		st->st_ctim = mem_st.st_ctim;
+	else if (file->mapped_writer)
+		st->st_ctim = mafsd_later_ctime(file->shown_ctime, &mem_st);
+	else
+		st->st_ctim = file->shown_ctime;
 	return 0;
 }
 

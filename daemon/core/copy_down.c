@@ -11,11 +11,11 @@
  */
 #include "copy_down.h"
 #include "replaced.h"
+#include "sums.h"
 
 #include <string.h>
 #include <sys/xattr.h>
 
-#define CHUNK (1U << 20)
 #define BACKOFF_MAX_MS 30000
 
 /* ---- begin ---- */
@@ -27,6 +27,7 @@ static void take_dirty(struct mafsd *d, struct mafsd_file *file,
 	mafsd_dirty_take(d, file, &copy->ranges);
 	copy->n_valid = file->n_valid;
 	copy->whole = file->dirty_whole;
+	copy->sums = file->sums;
 	file->dirty_whole = false;
 	copy->gen = file->gen;
 	copy->n_priv_changes = file->inode->n_priv_changes;
@@ -118,159 +119,12 @@ int mafsd_copy_begin(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 	return 1;
 }
 
-/* ---- copy ---- */
-
-static int copy_data(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
-		     uint64_t end)
-{
-	ssize_t n;
-	int r;
-
-	while (start < end) {
-		size_t want = end - start < CHUNK ? (size_t)(end - start) :
-						    CHUNK;
-
-		n = d->memory->ops->pread(copy->mem, copy->bytes, want, start);
-		if (n <= 0)
-			return (int)n; /* cut meanwhile: it is dirty again */
-		r = d->tier->pwrite(copy->n_fd, copy->bytes, (size_t)n, start);
-		if (r < 0)
-			return r;
-		atomic_fetch_add(&d->written_back_bytes, (uint64_t)n);
-		start += (uint64_t)n;
-	}
-	return 0;
-}
-
-/* Data is copied, holes are zeros where N had bytes. */
-static int copy_range(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
-		      uint64_t end)
-{
-	const struct mafs_memory_ops *ops = d->memory->ops;
-	uint64_t data, hole;
-	off_t at;
-	int r;
-
-	while (start < end) {
-		at = ops->seek(copy->mem, (off_t)start, SEEK_DATA);
-		if (at < 0 && at != -ENXIO)
-			return (int)at;
-		data = at < 0 || (uint64_t)at > end ? end : (uint64_t)at;
-		if (data > start && start < copy->n_size) {
-			hole = data < copy->n_size ? data : copy->n_size;
-			r = d->tier->zero(copy->n_fd, start, hole - start);
-			if (r < 0)
-				return r;
-		}
-		if (data >= end)
-			return 0;
-		at = ops->seek(copy->mem, (off_t)data, SEEK_HOLE);
-		if (at < 0)
-			return at == -ENXIO ? 0 : (int)at;
-		hole = (uint64_t)at > end ? end : (uint64_t)at;
-		r = copy_data(d, copy, data, hole);
-		if (r < 0)
-			return r;
-		start = hole;
-	}
-	return 0;
-}
-
-/* N's bytes behind n_valid are superseded: zeros or data by now. They go down
- * once, also where they are noted as dirty. */
-static int copy_ranges(struct mafsd *d, struct mafsd_copy *copy)
-{
-	uint64_t size = (uint64_t)copy->mem_st.st_size;
-	uint64_t to = copy->n_size < size ? copy->n_size : size;
-	uint64_t from = copy->n_valid < to ? copy->n_valid : to;
-	size_t i;
-	int r;
-
-	if (copy->whole)
-		return copy_range(d, copy, 0, size);
-	for (i = 0; i < copy->ranges.n_ranges; i++) {
-		uint64_t start = copy->ranges.ranges[i].start;
-		uint64_t end = copy->ranges.ranges[i].end;
-
-		if (end > size)
-			end = size;
-		r = copy_range(d, copy, start, end < from ? end : from);
-		if (r == 0)
-			r = copy_range(d, copy, start > to ? start : to, end);
-		if (r < 0)
-			return r;
-	}
-	return copy_range(d, copy, from, to);
-}
-
-static int open_both(struct mafsd *d, struct mafsd_copy *copy)
-{
-	struct mafsd_file *file = copy->inode->file;
-	int r;
-
-	r = mafsd_mem_get(d, file, &copy->mem);
-	if (r < 0)
-		return r;
-	copy->mem_pinned = true;
-	copy->n_fd = mafsd_n_open_admitted(d, copy->inode, O_RDWR);
-	if (copy->n_fd < 0)
-		return copy->n_fd;
-	r = d->tier->stat(copy->n_fd, &copy->n_st);
-	if (r < 0)
-		return r;
-	copy->n_size = (uint64_t)copy->n_st.st_size;
-	mafsd_capability_save(copy->n_fd, &copy->capability);
-	return d->memory->ops->stat(copy->mem, &copy->mem_st);
-}
-
-int mafsd_spare_buffer(struct mafsd *d)
-{
-	d->wb_spare = malloc(CHUNK);
-	if (!d->wb_spare)
-		return -ENOMEM;
-	memset(d->wb_spare, 0, CHUNK); /* its pages are there, too */
-	return 0;
-}
-
-/* Write-back is what frees memory, so it must not need any: without a buffer
- * of their own copies go through the spare one, one at a time. */
-static void take_buffer(struct mafsd *d, struct mafsd_copy *copy)
-{
-	copy->bytes = malloc(CHUNK);
-	if (copy->bytes)
-		return;
-	pthread_mutex_lock(&d->wb_spare_lock);
-	copy->bytes = d->wb_spare;
-}
-
-static void give_buffer(struct mafsd *d, struct mafsd_copy *copy)
-{
-	uint8_t *bytes = take_ptr(copy->bytes);
-
-	if (bytes == d->wb_spare)
-		pthread_mutex_unlock(&d->wb_spare_lock);
-	else
-		free(bytes);
-}
-
-int mafsd_copy_bytes(struct mafsd *d, struct mafsd_copy *copy)
-{
-	int r;
-
-	take_buffer(d, copy);
-	r = open_both(d, copy);
-	if (r < 0)
-		goto out;
-	mafsd_act_as_owner(d, &copy->n_st);
-	r = copy_ranges(d, copy);
-	mafs_act_as_self();
-	copy->cuts = copy->mem_st.st_size < copy->n_st.st_size;
-out:
-	give_buffer(d, copy);
-	return r;
-}
-
 /* ---- seal ---- */
+
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
 
 int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 {
@@ -283,6 +137,9 @@ int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 	times[0] = copy->mem_st.st_atim;
 	times[1] = copy->mem_st.st_mtim;
 	r = d->tier->stat(copy->n_fd, &st);
+	if (r == 0 && !copy->changes_n && (uint64_t)st.st_size == size &&
+	    is_same_time(&st.st_mtim, &times[1]))
+		return 0; /* a disk that sleeps goes on doing so */
 	if (r == 0 && (uint64_t)st.st_size != size) {
 		mafsd_act_as_owner(d, &copy->n_st);
 		r = d->tier->truncate(copy->n_fd, size);
@@ -361,6 +218,14 @@ static void stay_dirty(struct mafsd *d, struct mafsd_file *file)
 	}
 }
 
+/* What wrote past us has set mtime, and ctime with it. */
+static void note_shown(struct mafsd_file *file, const struct mafsd_copy *copy)
+{
+	if (copy->whole)
+		file->shown_ctime =
+			mafsd_later_ctime(file->shown_ctime, &copy->mem_st);
+}
+
 /* Every way out of here leaves the file where it belongs: gone, among the
  * clean, or among the dirty. */
 static int end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
@@ -380,8 +245,15 @@ static int end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 		mafsd_dirty_on_n(d, file, &st);
 	else if (error == 0)
 		error = r;
-	if (error < 0 || !flushed)
+	if (error < 0 || !flushed) {
 		give_back(d, file, copy);
+		if (file->sums)
+			file->sums->n = 0;
+	} else {
+		if (copy->sums)
+			mafsd_sums_note(copy->sums, &st);
+		note_shown(file, copy);
+	}
 	if (file->wb_drop && mafsd_hot_drop(d, copy->inode) == 0)
 		return error;
 	if (error == 0) {

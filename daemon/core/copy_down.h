@@ -17,12 +17,14 @@ struct mafsd_copy {
 	uint8_t *bytes;
 	struct mafs_ranges ranges;
 	uint64_t n_valid;
+	struct mafsd_sums *sums; /* the file's; NULL: not kept */
 	bool whole;
 	uint64_t gen, id;
 	uint64_t n_size; /* N's, before */
 	struct stat n_st, mem_st;
 	struct mafsd_capability capability;
 	uint32_t n_priv_changes;
+	bool changes_n; /* not all of it was there */
 	bool cuts; /* N's file becomes shorter: flush before */
 	bool pending; /* N's file says that it was never written */
 	struct mafsd_replaced *replaced; /* links that await these bytes */

@@ -71,6 +71,7 @@ enum mafsd_state {
 
 struct mafsd_inode;
 struct mafsd_replaced;
+struct mafsd_sums;
 
 /**
  * struct mafsd_file - the data side of a regular file that is open or hot
@@ -124,7 +125,10 @@ struct mafsd_file {
 	uint64_t dirty_above; /* of these, behind n_size */
 	uint32_t dirty_grain; /* 0: exact */
 	bool dirty_whole;
-	bool mapped_writer; /* X opened O_RDWR: stores go unseen */
+	bool mapped_writer; /* written or mapped past us: stores go unseen */
+	struct mafsd_sums *sums; /* what N has; NULL: not kept */
+	bool raw; /* open as M, and programs write past us */
+	uint64_t raw_size, raw_end; /* when last looked at; allocated to */
 	uint64_t n_valid; /* N's bytes beyond this are superseded */
 	uint64_t gen; /* raised by each change of bytes */
 	unsigned int n_stores; /* under way: not clean before they end */
@@ -148,6 +152,7 @@ struct mafsd_file {
 	struct mafsd_file *queue_prev, *queue_next;
 	struct mafsd_queue *queue;
 	uint64_t pinned_bytes; /* of it, as counted in d->pinned_bytes */
+	struct mafsd_file *raw_prev, *raw_next; /* in d->raw_files */
 	uint64_t n_syncs; /* begun when it became dirty, or the last's it met */
 };
 
@@ -332,6 +337,7 @@ struct mafsd {
 	pthread_mutex_t queue_lock;
 	struct mafsd_queue dirty_queue; /* queue_lock */
 	struct mafsd_queue taken_queue; /* queue_lock: dirty, in a round */
+	struct mafsd_file *raw_files; /* queue_lock */
 	struct mafsd_queue pinned_queue; /* queue_lock: clean, no victims */
 	uint64_t pinned_bytes; /* queue_lock */
 	const struct mafs_policy_ops *policy_ops; /* of eviction */

@@ -10,6 +10,7 @@
  * A memory file without a `map` is an orphan, removed at the next start.
  */
 #include "replaced.h"
+#include "sums.h"
 
 #include <assert.h>
 #include <string.h>
@@ -51,6 +52,7 @@ void mafsd_file_put(struct mafsd *d, struct mafsd_inode *inode)
 	mafsd_slot_close(&d->slots, &file->mem_slot);
 	mafs_map_done(&file->map);
 	mafs_ranges_done(&file->dirty);
+	mafsd_sums_free(file->sums);
 	pthread_rwlock_destroy(&file->io);
 	pthread_cond_destroy(&file->wb_done);
 	free(file);
@@ -266,6 +268,7 @@ int mafsd_hot_drop(struct mafsd *d, struct mafsd_inode *inode)
 		return r;
 	mafsd_queue_remove(d, file);
 	mafsd_dirty_clear(d, file);
+	mafsd_sums_free(take_ptr(file->sums));
 	remove_memory(d, file);
 	file->state = MAFSD_COLD;
 	file->stale = file->unverified = file->writing_logged = false;

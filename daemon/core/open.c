@@ -11,19 +11,72 @@ static bool is_writer(int flags)
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 }
 
-/* M with a writer: stores through its mapping go unseen, so the file is dirty
- * in whole from before the reply. */
+/* A writer of a file that is open as M. */
+static bool goes_past_us(struct mafsd *d, struct mafsd_inode *inode, int flags)
+{
+	return inode->file->raw && mafsd_raw_wanted(d, inode, flags);
+}
+
+/* M with a writer: stores through its mapping go unseen, and where it goes past
+ * us also writes, so the file is dirty in whole from before the reply. */
 static int admit_mapped_writer(struct mafsd *d, struct mafsd_inode *inode)
 {
 	struct mafsd_file *file = inode->file;
+	bool was_dirty = mafsd_is_dirty(file);
+	struct stat st;
 	int r;
 
-	r = mafsd_hot_dirty(d, inode);
+	r = mafsd_stat_locked(d, inode, &st, NULL);
+	if (r == 0)
+		r = mafsd_hot_dirty(d, inode);
 	if (r < 0)
 		return r;
+	if (!was_dirty) /* nothing has changed so far */
+		file->shown_ctime = st.st_ctim;
 	file->dirty_whole = true;
 	file->mapped_writer = true;
 	file->gen++;
+	return 0;
+}
+
+/* Without room for its holes the file goes by copy, or, where others have it
+ * open as M, its writer is X. */
+static void begin_raw(struct mafsd *d, struct mafsd_inode *inode, bool first,
+		      int flags)
+{
+	struct mafsd_file *file = inode->file;
+
+	if (is_writer(flags) && !file->raw &&
+	    mafsd_raw_wanted(d, inode, flags) &&
+	    mafsd_raw_begin(d, inode) < 0 && first)
+		file->path = MAFSD_C;
+}
+
+/* A file begins in memory; at N when that is full. */
+static int make_for_raw(struct mafsd *d, struct mafsd_inode *inode,
+			bool *ret_made)
+{
+	struct mafsd_file *file = inode->file;
+	struct mafs_memory_file *mem;
+	struct stat st;
+	int r;
+
+	r = mafsd_stat_n(d, inode, &st);
+	if (r == 0)
+		r = mafsd_hot_make(d, inode, &st);
+	*ret_made = r == 0;
+	if (r == 0 && mafsd_mem_get(d, file, &mem) == 0) {
+		/* An open is no change. */
+		const struct timespec times[2] = { st.st_atim, st.st_mtim };
+
+		d->memory->ops->set_times(mem, times);
+		mafsd_mem_put(d, file);
+		file->shown_ctime = st.st_ctim;
+	}
+	if (r != -ENOSPC)
+		return r;
+	file->on_n = true;
+	file->path = d->pass_n ? MAFSD_D : MAFSD_C;
 	return 0;
 }
 
@@ -56,17 +109,26 @@ static int admit(struct mafsd *d, const struct mafsd_caller *caller,
 {
 	struct mafsd_file *file = inode->file;
 	bool first = file->path == MAFSD_CLOSED;
+	bool made = false;
 	int r = 0;
 
 	file->path = path;
-	if (path == MAFSD_M || path == MAFSD_D)
-		r = mafsd_path_backing(d, inode, path);
-	if (r == 0 && path == MAFSD_M && is_writer(open->flags))
+	if (path == MAFSD_M && !mafsd_in_memory(file))
+		r = make_for_raw(d, inode, &made);
+	if (r == 0 && file->path == MAFSD_M)
+		begin_raw(d, inode, first, open->flags);
+	if (r == 0 && (file->path == MAFSD_M || file->path == MAFSD_D))
+		r = mafsd_path_backing(d, inode, file->path);
+	if (r == 0 && file->path == MAFSD_M && is_writer(open->flags))
 		r = admit_mapped_writer(d, inode);
 	if (r == 0 && (open->flags & O_TRUNC))
 		r = truncate_at_open(d, caller, inode);
 	if (r < 0) {
 		if (first) {
+			if (file->raw)
+				mafsd_raw_end(d, file);
+			if (made)
+				mafsd_hot_drop(d, inode);
 			file->path = MAFSD_CLOSED;
 			if (file->backing_id > 0)
 				d->kernel->backing_close(d->kernel_context,
@@ -75,10 +137,11 @@ static int admit(struct mafsd *d, const struct mafsd_caller *caller,
 		}
 		return r;
 	}
+	path = file->path;
 	open->passthrough = path != MAFSD_C;
 	open->backing_id = open->passthrough ? file->backing_id : 0;
 	if (path == MAFSD_M && is_writer(open->flags))
-		open->direct_io = true; /* X */
+		open->direct_io = !goes_past_us(d, inode, open->flags); /* X */
 	if (path == MAFSD_C)
 		open->direct_io = d->pass_m || is_writer(open->flags);
 	if (path == MAFSD_C && !open->direct_io) {
@@ -124,6 +187,18 @@ static int open_locked(struct mafsd *d, const struct mafsd_caller *caller,
 	return 0;
 }
 
+/* A hot file is written in memory, so its bytes must be there. */
+static bool comes_up_first(struct mafsd *d, struct mafsd_inode *inode)
+{
+	const struct mafsd_file *file;
+	mafs_guard(&inode->lock);
+
+	file = inode->file;
+	return d->pass_m && mafsd_policy_of(d, inode) == MAFSD_POLICY_HOT &&
+	       (!file || (file->path == MAFSD_CLOSED &&
+			  (!mafsd_in_memory(file) || file->stale)));
+}
+
 static int open_inode(struct mafsd *d, const struct mafsd_caller *caller,
 		      struct mafsd_inode *inode, int flags, bool is_new,
 		      bool may_block, struct mafsd_open **ret)
@@ -137,6 +212,12 @@ static int open_inode(struct mafsd *d, const struct mafsd_caller *caller,
 		return -ENOMEM;
 	if (!S_ISREG(inode->type))
 		return -EOPNOTSUPP; /* the kernel opens these itself */
+	if (!is_new && is_writer(flags) && !(flags & O_TRUNC) &&
+	    comes_up_first(d, inode)) {
+		if (!may_block)
+			return MAFSD_WOULD_BLOCK;
+		(void)mafsd_promote(d, inode, NULL); /* else it goes on at N */
+	}
 	open->flags = flags;
 	file = mafsd_file_pin(d, inode, true);
 	if (!file)
@@ -227,6 +308,8 @@ static void last_release(struct mafsd *d, struct mafsd_inode *inode)
 	if (file->backing_id > 0)
 		d->kernel->backing_close(d->kernel_context, file->backing_id);
 	file->backing_id = 0;
+	if (file->raw)
+		mafsd_raw_end(d, file);
 	if (file->unlinked) {
 		file->maybe_mapped = false;
 		mafsd_hot_drop(d, inode);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The data path of an inode: chosen when it is first opened, kept until its
- * last close. The kernel answers any mix but these with EIO: M with M and X,
+ * last close. The kernel answers any mix but these with EIO: M with M and X
+ * (by policy writers are M, too: raw.c),
  * D with D, C with C (and K, where nothing can pass through).
  *
  * Invariant: while an inode's path is M its bytes are the memory file's, while
@@ -59,8 +60,9 @@ static int choose_for_reading(struct mafsd *d, struct mafsd_inode *inode)
 			return r;
 		if (r > 0) {
 			file->on_n = false;
-			if (!d->pass_m || keeps_being_written(file) ||
-			    !without_holes(d, file))
+			if (!d->pass_m || !without_holes(d, file) ||
+			    (keeps_being_written(file) &&
+			     !mafsd_raw_wanted(d, inode, O_RDWR)))
 				return MAFSD_C;
 			return MAFSD_M;
 		}
@@ -98,6 +100,8 @@ static int choose_for_new(struct mafsd *d, struct mafsd_inode *inode, int flags,
 	file->on_n = !memory_for_new(d, inode, flags, is_new);
 	if (file->on_n && d->pass_n)
 		return MAFSD_D;
+	if (!file->on_n && mafsd_raw_wanted(d, inode, flags))
+		return MAFSD_M;
 	return MAFSD_C;
 }
 
@@ -120,6 +124,11 @@ static bool write_will_show(const struct mafsd_file *file)
 	return !mafsd_may_share_tick(&file->fingerprint.ctime, &now);
 }
 
+static int path_in_memory(struct mafsd *d, struct mafsd_inode *inode, int flags)
+{
+	return mafsd_raw_wanted(d, inode, flags) ? MAFSD_M : MAFSD_C;
+}
+
 /* A clean copy whose file is about to be written. */
 static int choose_for_clean(struct mafsd *d, struct mafsd_inode *inode,
 			    int flags, bool may_block)
@@ -132,7 +141,11 @@ static int choose_for_clean(struct mafsd *d, struct mafsd_inode *inode,
 		return r;
 	if (mafsd_is_dirty(file)) { /* somebody mapped it before a restart */
 		file->on_n = false;
-		return MAFSD_C;
+		return path_in_memory(d, inode, flags);
+	}
+	if (r > 0 && mafsd_raw_wanted(d, inode, flags)) {
+		file->on_n = false;
+		return MAFSD_M;
 	}
 	if (r > 0 && mafsd_mem_use(d, file, may_block) != MAFS_USE_NONE) {
 		if (!may_block)
@@ -170,7 +183,7 @@ static int choose_for_writing(struct mafsd *d, struct mafsd_inode *inode,
 
 	if (mafsd_is_dirty(file)) {
 		file->on_n = false;
-		return MAFSD_C;
+		return path_in_memory(d, inode, flags);
 	}
 	if (mafsd_in_memory(file))
 		return choose_for_clean(d, inode, flags, may_block);

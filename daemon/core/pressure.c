@@ -6,13 +6,15 @@
  * when that frees nothing, what is dirty is written back, so that there is
  * something to evict; and new files begin at N. The same thread keeps some of memory free,
  * so that new bytes seldom wait for an eviction: from the high watermark clean
- * files go until the low one.
+ * files go until the low one. And it sees to the files that programs write
+ * past us.
  */
 #include "intern.h"
 
 #include <time.h>
 
 #define LOOK_EVERY_NS 500000000L
+#define TEND_EVERY_NS 50000000L /* while files grow past us */
 #define PERCENT_MAX 10.0
 #define AVAILABLE_SHARE 16 /* of RAM */
 #define STEP_SHARE 16 /* of memory */
@@ -47,13 +49,13 @@ static void keep_below_watermark(struct mafsd *d)
 }
 
 /* Return: false: stop. */
-static bool wait_a_while(struct mafsd_pressure *pressure)
+static bool wait_a_while(struct mafsd_pressure *pressure, long ns)
 {
 	struct timespec until;
 	mafs_guard(&pressure->lock);
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += LOOK_EVERY_NS;
+	until.tv_nsec += ns;
 	if (until.tv_nsec >= 1000000000L) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000L;
@@ -67,9 +69,15 @@ static bool wait_a_while(struct mafsd_pressure *pressure)
 static void *watch(void *argument)
 {
 	struct mafsd *d = argument;
+	long left_ns = LOOK_EVERY_NS, ns = LOOK_EVERY_NS;
 
 	mafsd_thread_enter();
-	while (wait_a_while(&d->pressure)) {
+	while (wait_a_while(&d->pressure, ns)) {
+		ns = mafsd_raw_tend(d) ? TEND_EVERY_NS : LOOK_EVERY_NS;
+		left_ns -= ns;
+		if (left_ns > 0)
+			continue;
+		left_ns = LOOK_EVERY_NS;
 		atomic_store(&d->pressure.is_short, is_short(d));
 		if (atomic_load(&d->pressure.is_short))
 			shrink(d);

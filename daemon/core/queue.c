@@ -173,6 +173,39 @@ void mafsd_queue_evicted(struct mafsd *d, struct mafsd_file *file)
 	d->policy_ops->evicted(d->policy, &file->policy);
 }
 
+void mafsd_queue_raw(struct mafsd *d, struct mafsd_file *file, bool on)
+{
+	mafs_guard(&d->queue_lock);
+
+	if (on) {
+		file->raw_prev = NULL;
+		file->raw_next = d->raw_files;
+		if (d->raw_files)
+			d->raw_files->raw_prev = file;
+		d->raw_files = file;
+		return;
+	}
+	if (file->raw_prev)
+		file->raw_prev->raw_next = file->raw_next;
+	else
+		d->raw_files = file->raw_next;
+	if (file->raw_next)
+		file->raw_next->raw_prev = file->raw_prev;
+	file->raw_prev = file->raw_next = NULL;
+}
+
+size_t mafsd_queue_take_raw(struct mafsd *d, struct mafsd_inode **ret,
+			    size_t n_max)
+{
+	struct mafsd_file *file;
+	size_t n = 0;
+	mafs_guard(&d->queue_lock);
+
+	for (file = d->raw_files; file && n < n_max; file = file->raw_next)
+		ret[n++] = mafsd_inode_ref(d, file->inode);
+	return n;
+}
+
 static struct mafsd_inode *take(struct mafsd *d, struct mafsd_file *file)
 {
 	unlink_file(file);

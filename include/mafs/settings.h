@@ -35,6 +35,8 @@
 	  "until it is so full")                                            \
 	X(promote, DURATION, 0, MAFS_TIME_MAX, 60000, LIVE, "off|TIME",     \
 	  "a file read twice within this comes to memory")                  \
+	X(writes, WORD, 0, 1, 0, LIVE, "copy|passthrough",                  \
+	  "how files in memory are written: by the daemon, or past it")     \
 	X(policy, WORD, 0, 1, 0, MOUNT, "s3fifo|lru",                       \
 	  "which clean files leave memory first")
 

@@ -53,7 +53,7 @@ OUTSIDE = [
     (r"(daxctl|ndctl)/", "lib/platform"),
     (r"microhttpd", "daemon/control"),
     (r"curl/", "cli"),
-    (r"(isa-l|crc\.h)", "lib/base"),
+    (r"(isa-l|crc\.h|xxhash)", "lib/base"),
     (r"uuid/", "lib/base"),
 ]
 

@@ -20,8 +20,8 @@ FIXED_SEED = 1
 FRESH_SEED = int(os.environ.get("MAFS_TEST_SEED") or
                  random.SystemRandom().randrange(10**6))
 N_OPERATIONS = 500
-# Written back by itself: not soon, and at once.
-OPTIONS = ("", "writeback_after=0")
+# Written back by itself: not soon, and at once; written past the daemon.
+OPTIONS = ("", "writeback_after=0", "writes=passthrough")
 
 
 def perform(work, seed, n_sequences, **more):

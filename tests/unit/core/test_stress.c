@@ -49,6 +49,7 @@ struct stress {
 	pthread_mutex_t names; /* as the kernel's lock of the directory */
 	struct object *objects[N_FILES]; /* under names; NULL: no such file */
 	atomic_bool done;
+	bool hot; /* files go up at each use, their writers past us */
 	unsigned int seed;
 	atomic_uint n_operations;
 };
@@ -323,6 +324,13 @@ static bool is_full(const struct handle *handle, ssize_t n)
 	return n == -ENOSPC && handle->open->passthrough;
 }
 
+static ssize_t store(int fd, const void *bytes, size_t len, uint64_t offset)
+{
+	ssize_t n = pwrite(fd, bytes, len, (off_t)offset);
+
+	return n < 0 ? -errno : n;
+}
+
 static void write_stripe(struct worker *w, struct object *object,
 			 struct handle *handle)
 {
@@ -335,7 +343,7 @@ static void write_stripe(struct worker *w, struct object *object,
 	memset(w->bytes, (int)(1 + dice(w, 255)), len);
 	pthread_rwlock_rdlock(&object->lock);
 	if (handle->fd >= 0)
-		n = pwrite(handle->fd, w->bytes, len, (off_t)start);
+		n = store(handle->fd, w->bytes, len, start);
 	else
 		n = mafsd_write(s->c->d, &t_root, handle->open, w->bytes, len,
 				start, dice(w, 40) ? 0 : O_DSYNC, false, true);
@@ -422,7 +430,8 @@ static void allocate(struct worker *w, struct object *object,
 	uint64_t len = 1 + dice(w, (unsigned int)(SIZE_MAX_BYTES - start));
 
 	pthread_rwlock_wrlock(&object->lock);
-	if (handle->fd >= 0) {
+	/* The kernel asks us, and N's double for what is N's. */
+	if (handle->fd >= 0 && handle->open->file->path == MAFSD_D) {
 		r = fallocate(handle->fd, mode, (off_t)start, (off_t)len);
 		if (r < 0)
 			r = -errno;
@@ -587,6 +596,26 @@ static void *work(void *argument)
 	return NULL;
 }
 
+/* As people change their minds. */
+static void change_policy(struct worker *w)
+{
+	static const enum mafsd_policy policies[] = {
+		MAFSD_POLICY_HOT,
+		MAFSD_POLICY_HOT,
+		MAFSD_POLICY_TIERED,
+		MAFSD_POLICY_PINNED,
+	};
+	const char *text = mafsd_policy_to_text(
+		policies[dice(w, MAFS_ARRAY_SIZE(policies))]);
+
+	must_be(mafsd_policy_setxattr(w->s->c->d, &t_root, MAFSD_ROOT_ID, text,
+				      strlen(text), 0),
+		0);
+	must_be(mafsd_set(w->s->c->d, "writes",
+			  dice(w, 2) ? "copy" : "passthrough", NULL),
+		0);
+}
+
 static void *administrate(void *argument)
 {
 	struct worker *w = argument;
@@ -598,6 +627,8 @@ static void *administrate(void *argument)
 	size_t n;
 
 	while (!w->s->done) {
+		if (w->s->hot && dice(w, 4) == 0)
+			change_policy(w);
 		switch (dice(w, 6)) {
 		case 0:
 			must_be(mafsd_sync(d, NULL), 0);
@@ -663,7 +694,7 @@ static unsigned int number_from(const char *variable, unsigned int otherwise)
 	return text ? (unsigned int)strtoul(text, NULL, 0) : otherwise;
 }
 
-static void run_stress(struct core *c, unsigned int seconds)
+static void run_stress(struct core *c, unsigned int seconds, bool hot)
 {
 	static struct stress s;
 	static struct worker workers[N_THREADS + 1];
@@ -671,6 +702,7 @@ static void run_stress(struct core *c, unsigned int seconds)
 
 	memset(&s, 0, sizeof(s));
 	s.c = c;
+	s.hot = hot;
 	s.seed = number_from("MAFS_TEST_SEED", 4711);
 	pthread_mutex_init(&s.names, NULL);
 	core_option(c, "writeback_after", "20ms");
@@ -721,12 +753,12 @@ static void run_stress(struct core *c, unsigned int seconds)
 
 static void test_stress_on_disk(void **state)
 {
-	run_stress(*state, 2);
+	run_stress(*state, 2, false);
 }
 
 static void test_stress_on_tmpfs(void **state)
 {
-	run_stress(*state, 2);
+	run_stress(*state, 2, false);
 }
 
 static void test_stress_in_little_memory(void **state)
@@ -734,7 +766,16 @@ static void test_stress_in_little_memory(void **state)
 	struct core *c = *state;
 
 	c->options.memory.size_bytes = 3 * MIB;
-	run_stress(c, 1);
+	run_stress(c, 1, false);
+}
+
+/* Promotion by use, too. */
+static void test_stress_of_hot_files(void **state)
+{
+	struct core *c = *state;
+
+	core_option(c, "promote", "1h");
+	run_stress(c, 2, true);
 }
 
 static void test_stress_without_passthrough(void **state)
@@ -742,7 +783,7 @@ static void test_stress_without_passthrough(void **state)
 	struct core *c = *state;
 
 	c->kernel.forbids = true;
-	run_stress(c, 1);
+	run_stress(c, 1, false);
 }
 
 /* Flushes that cost nothing: more happens in the time. */
@@ -766,6 +807,7 @@ int main(void)
 		CORE_TEST(test_stress_on_disk),
 		STRESS_TEST(test_stress_on_tmpfs, setup_on_tmpfs),
 		STRESS_TEST(test_stress_in_little_memory, setup_on_tmpfs),
+		STRESS_TEST(test_stress_of_hot_files, setup_on_tmpfs),
 		STRESS_TEST(test_stress_without_passthrough, setup_on_tmpfs),
 	};
 	int r = t_become_private();
