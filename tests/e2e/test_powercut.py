@@ -73,7 +73,7 @@ def rewritten(machine, top, rng):
 
 @needs("mafs")
 def test_cut_trunc_rewrite(work):
-    cut_rounds(work, "cut_trunc_rewrite", scale(2, 14), rewritten)
+    cut_rounds(work, "cut_trunc_rewrite", scale(2, 16), rewritten)
 
 
 # ---- O_DSYNC ----
@@ -114,7 +114,7 @@ def synchronous(machine, top, rng):
 
 
 def test_odsync_powercut(work):
-    cut_rounds(work, "odsync_powercut", scale(1, 10), synchronous)
+    cut_rounds(work, "odsync_powercut", scale(1, 12), synchronous)
 
 
 # ---- sqlite ----
