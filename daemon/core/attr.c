@@ -197,12 +197,15 @@ int mafsd_statfs(struct mafsd *d, struct statvfs *ret)
 {
 	struct statvfs st;
 	uint64_t reserved;
+	int r;
 
-	if (fstatvfs(d->n_fd, &st) < 0)
-		return -errno;
 	pthread_mutex_lock(&d->space.lock);
+	r = mafsd_room_look(d);
+	st = d->space.cached;
 	reserved = d->space.reserved_bytes;
 	pthread_mutex_unlock(&d->space.lock);
+	if (r < 0)
+		return r;
 	if (st.f_frsize)
 		reserved = (reserved + st.f_frsize - 1) / st.f_frsize;
 	st.f_bavail -= reserved < st.f_bavail ? reserved : st.f_bavail;

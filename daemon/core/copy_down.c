@@ -17,6 +17,7 @@
 #include <sys/xattr.h>
 
 #define BACKOFF_MAX_MS 30000
+#define HELD_OFF_MS 20
 
 /* ---- begin ---- */
 
@@ -207,10 +208,20 @@ static int become_clean(struct mafsd *d, struct mafsd_file *file,
 	return 0;
 }
 
-/* Bytes came in between, or may have come, or no flush was asked for. */
-static void stay_dirty(struct mafsd *d, struct mafsd_file *file)
+static bool is_held_off(const struct mafsd_file *file,
+			const struct mafsd_copy *copy, bool flushed)
 {
-	if (file->mapped_writer) {
+	return flushed && file->n_stores && !file->mapped_writer &&
+	       file->gen == copy->gen;
+}
+
+/* Bytes came in between, or may have come, or no flush was asked for. @held:
+ * none came, but a rename or write that is under way held it off. */
+static void stay_dirty(struct mafsd *d, struct mafsd_file *file, bool held)
+{
+	if (held) {
+		mafsd_queue_dirty(d, file, mafsd_now_ms() + HELD_OFF_MS);
+	} else if (file->mapped_writer) {
 		file->dirty_whole = true;
 		mafsd_queue_patient(d, file, mafsd_due_changed(d));
 	} else {
@@ -259,7 +270,7 @@ static int end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 	if (error == 0) {
 		if (!flushed || file->mapped_writer || file->n_stores ||
 		    file->gen != copy->gen)
-			stay_dirty(d, file);
+			stay_dirty(d, file, is_held_off(file, copy, flushed));
 		else
 			error = become_clean(d, file, &st);
 	}

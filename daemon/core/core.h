@@ -230,7 +230,13 @@ struct mafsd_space {
 	uint64_t available_bytes; /* of N, at @read_ms */
 	uint64_t margin_bytes;
 	int64_t read_ms;
-	struct statvfs cached; /* for statfs when N hangs */
+	struct statvfs cached; /* N's last answer */
+	int error; /* instead of one: -errno */
+	pthread_t thread; /* which asks N */
+	pthread_cond_t asked, answered; /* lock */
+	uint64_t n_answers; /* lock, and all below */
+	bool running, stop, wanted, asking;
+	bool late; /* an answer is not waited for before it comes */
 };
 
 /**

@@ -310,6 +310,15 @@ size_t mafsd_queue_take_raw(struct mafsd *d, struct mafsd_inode **ret,
 void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,
 			 uint64_t before, uint64_t after);
 
+/* ---- room.c: what N has room for ---- */
+
+/* Brings d->space up to date; when N does not answer, it stays as it was.
+ * Before start and after stop it asks in the caller's thread.
+ * Context: space.lock held, let go while it waits. Return: 0, -errno. */
+int mafsd_room_look(struct mafsd *d);
+int mafsd_room_start(struct mafsd *d);
+void mafsd_room_stop(struct mafsd *d);
+
 /* ---- space.c: reservation on N, room in memory ---- */
 
 static inline uint64_t mafsd_in_blocks(uint64_t bytes)
@@ -317,7 +326,6 @@ static inline uint64_t mafsd_in_blocks(uint64_t bytes)
 	return (bytes + 4095) & ~UINT64_C(4095);
 }
 
-void mafsd_space_init(struct mafsd *d);
 /* Context: inode->lock held. Return: 0, -ENOSPC. */
 int mafsd_space_reserve(struct mafsd *d, struct mafsd_file *file,
 			uint64_t start, uint64_t end, bool fresh);

@@ -23,16 +23,14 @@
 #define SLOTS_MIN 32U
 #define BATCH_MAX 256U
 
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
-
 static void init_locks(struct mafsd *d)
 {
 	pthread_mutex_init(&d->names_lock, NULL);
 	pthread_mutex_init(&d->settings_lock, NULL);
 	pthread_mutex_init(&d->journal.lock, NULL);
 	pthread_mutex_init(&d->space.lock, NULL);
+	pthread_cond_init(&d->space.asked, NULL);
+	pthread_cond_init(&d->space.answered, NULL);
 	pthread_mutex_init(&d->queue_lock, NULL);
 	pthread_mutex_init(&d->sync_lock, NULL);
 	pthread_mutex_init(&d->wb_lock, NULL);
@@ -82,12 +80,9 @@ static int look_at_n(struct mafsd *d, struct mafs_fault *fault)
 	d->cloned = d->root && mafs_have_capability(CAP_SYS_ADMIN);
 	d->fs_id = d->volume->session.fs_id;
 	d->n_overlay = fs.f_type == OVERLAYFS_SUPER_MAGIC;
-	d->orders_names = fs.f_type == EXT4_SUPER_MAGIC ||
-			  fs.f_type == XFS_SUPER_MAGIC ||
+	d->orders_names = mafs_fs_keeps_order(d->n_fd) ||
 			  fs.f_type == TMPFS_MAGIC; /* which forgets all */
-	d->names_by_log =
-		fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC ||
-		fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC;
+	d->names_by_log = d->orders_names || fs.f_type == BTRFS_SUPER_MAGIC;
 	d->handles = mafs_handle_of(d->n_fd, "", &handle) == 0;
 	if (d->handles && d->root) {
 		fd = mafs_handle_open(d->n_fd, &handle, O_PATH);
@@ -252,7 +247,10 @@ static int start(struct mafsd *d, struct mafs_fault *fault)
 	r = open_memory(d, fault);
 	if (r < 0)
 		return r;
-	mafsd_space_init(d);
+	r = mafsd_room_look(d);
+	if (r < 0)
+		return mafs_fault_set(fault, r, "%s: %s", d->options.source,
+				      strerror(-r));
 	r = mafsd_spare_buffer(d);
 	if (r < 0)
 		return r;
@@ -360,7 +358,9 @@ int mafsd_run(struct mafsd *d, struct mafs_fault *fault)
 	r = mafs_volume_session_store(d->volume, fault);
 	if (r < 0)
 		return r;
-	r = mafsd_pool_start(&d->fs.pool);
+	r = mafsd_room_start(d);
+	if (r == 0)
+		r = mafsd_pool_start(&d->fs.pool);
 	if (r == 0)
 		r = mafsd_write_back_start(d);
 	if (r == 0)
@@ -421,6 +421,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 	mafsd_write_back_stop(d);
 	if (d->fs.pool)
 		mafsd_pool_stop(take_ptr(d->fs.pool));
+	mafsd_room_stop(d);
 	if (r == 0 && recovered < 0)
 		r = mafs_fault_set(fault, recovered,
 				   "some files left in memory could not be "
@@ -455,6 +456,7 @@ void mafsd_free(struct mafsd *d)
 	mafsd_recover_stop(d);
 	if (d->fs.pool)
 		mafsd_pool_stop(take_ptr(d->fs.pool));
+	mafsd_room_stop(d);
 	mafsd_table_done(d);
 	mafsd_replaced_done(take_ptr(d->replaced_left));
 	mafsd_slots_done(&d->slots);

@@ -10,34 +10,8 @@
  */
 #include "intern.h"
 
-#include <sys/statvfs.h>
-
 #define FRESH_MS 1000
 #define NEAR_BYTES (256ULL << 20) /* below it N is asked each time */
-
-/* Context: space->lock held. */
-static void refresh(struct mafsd *d, int64_t now)
-{
-	struct mafsd_space *space = &d->space;
-	struct statvfs vfs;
-
-	if (fstatvfs(d->n_fd, &vfs) < 0)
-		return;
-	space->cached = vfs;
-	space->available_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-	/* Room for N's own metadata: indirect blocks, directories. */
-	space->margin_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize / 256;
-	if (space->margin_bytes > (16U << 20))
-		space->margin_bytes = 16U << 20;
-	space->read_ms = now;
-}
-
-void mafsd_space_init(struct mafsd *d)
-{
-	mafs_guard(&d->space.lock);
-
-	refresh(d, mafsd_now_ms());
-}
 
 /* Does N have room for @more reserved bytes? Context: space->lock held. */
 static bool fits(struct mafsd *d, uint64_t more)
@@ -48,7 +22,7 @@ static bool fits(struct mafsd *d, uint64_t more)
 
 	if (now - space->read_ms > FRESH_MS ||
 	    wanted + NEAR_BYTES > space->available_bytes) {
-		refresh(d, now);
+		mafsd_room_look(d);
 		wanted = space->reserved_bytes + more + space->margin_bytes;
 	}
 	return wanted <= space->available_bytes;

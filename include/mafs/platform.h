@@ -55,6 +55,15 @@ int mafs_identity_of(int fd, const struct mafs_uuid *fs_id,
  */
 int mafs_fs_id(int fd, struct mafs_uuid *ret, bool *ret_weak);
 
+/**
+ * mafs_fs_keeps_order() - is it known to log changes of names in their order?
+ * @fd: of a file or directory, not O_PATH
+ *
+ * Also that a file's new blocks are in the log once they are written (XFS,
+ * ext4 with a journal). Of ext4 only root hears it, from Linux 5.15 on.
+ */
+bool mafs_fs_keeps_order(int fd);
+
 void mafs_fingerprint_of(const struct stat *st, struct mafs_fingerprint *ret);
 
 /* ---- resolving beneath a directory ---- */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -38,6 +39,8 @@ struct mafs_tier_ops {
 	/* All of the file system that @fd is on (syncfs). */
 	int (*flush_all)(int fd);
 	int (*stat)(int fd, struct stat *ret);
+	/* Of the file system that @fd is on. */
+	int (*statvfs)(int fd, struct statvfs *ret);
 };
 
 extern const struct mafs_tier_ops mafs_tier_disk;

@@ -4,17 +4,12 @@
  * transfers. Called by write-back, spill and copies without passthrough.
  */
 #include <mafs/buffer.h>
+#include <mafs/platform.h>
 #include <mafs/tier.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
 
 #define ZEROS_LEN (64U << 10)
 
@@ -78,24 +73,22 @@ static int disk_set_times(int fd, const struct timespec times[2])
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
-/* ext4 and XFS log a file's new blocks and size before a page counts as
+static int disk_flush(int fd, bool data_only)
+{
+	return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
+/* Where order is kept the file system logs a file's new blocks and size before a page counts as
  * written, and their log flushes the device before it commits. */
 static int disk_settle(int fd)
 {
 	const unsigned int all = SYNC_FILE_RANGE_WAIT_BEFORE |
 				 SYNC_FILE_RANGE_WRITE |
 				 SYNC_FILE_RANGE_WAIT_AFTER;
-	struct statfs fs;
 
-	if (fstatfs(fd, &fs) == 0 &&
-	    (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC))
+	if (mafs_fs_keeps_order(fd))
 		return sync_file_range(fd, 0, 0, all) < 0 ? -errno : 0;
-	return fdatasync(fd) < 0 ? -errno : 0;
-}
-
-static int disk_flush(int fd, bool data_only)
-{
-	return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+	return disk_flush(fd, true);
 }
 
 static int disk_flush_all(int fd)
@@ -106,6 +99,11 @@ static int disk_flush_all(int fd)
 static int disk_stat(int fd, struct stat *ret)
 {
 	return fstat(fd, ret) < 0 ? -errno : 0;
+}
+
+static int disk_statvfs(int fd, struct statvfs *ret)
+{
+	return fstatvfs(fd, ret) < 0 ? -errno : 0;
 }
 
 const struct mafs_tier_ops mafs_tier_disk = {
@@ -119,4 +117,5 @@ const struct mafs_tier_ops mafs_tier_disk = {
 	.flush = disk_flush,
 	.flush_all = disk_flush_all,
 	.stat = disk_stat,
+	.statvfs = disk_statvfs,
 };

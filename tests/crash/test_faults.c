@@ -332,6 +332,45 @@ static void test_hot_reads_go_on_when_a_flush_hangs(void **state)
 	tell("hang_in_flush", 1);
 }
 
+static void forget_room(struct core *c)
+{
+	mafs_guard(&c->d->space.lock);
+
+	c->d->space.read_ms = INT64_MIN / 2;
+}
+
+/* What N had room for when it last answered. */
+static void test_writes_go_on_when_statvfs_hangs(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	struct mafsd_status status;
+	struct statvfs before, now;
+
+	core_start_on(c, &fault_tier);
+	open = core_create(c, "f", O_RDWR, NULL);
+	core_write_pattern(c, open, 0, SIZE, 1);
+	must_be(mafsd_statfs(c->d, &before), 0);
+	fault_tier_hang(FAULT_TIER_STATVFS);
+	alarm(10);
+	for (uint64_t i = 1; i <= 50; i++) {
+		forget_room(c);
+		core_write_pattern(c, open, i * SIZE, SIZE, 2);
+		must_be(mafsd_statfs(c->d, &now), 0);
+		must_be(now.f_blocks, before.f_blocks);
+		mafsd_status(c->d, &status);
+	}
+	must(fault_tier_n_hanging() <= 1);
+	alarm(0);
+	fault_tier_release();
+	must_be(mafsd_fsync(c->d, open, false), 0);
+	must_be(mafsd_statfs(c->d, &now), 0);
+	must(core_same_as_n(c, open, "f"));
+	mafsd_release(c->d, open);
+	core_stop(c);
+	tell("hang_in_statvfs", 1);
+}
+
 /* ---- memory that fails ---- */
 
 static ssize_t try_write(struct core *c, struct mafsd_open *open, uint64_t at)
@@ -417,6 +456,7 @@ int main(void)
 		FAULT_TEST(enospc_at_write_not_after_close),
 		FAULT_TEST(test_hot_reads_go_on_when_a_write_hangs),
 		FAULT_TEST(test_hot_reads_go_on_when_a_flush_hangs),
+		FAULT_TEST(test_writes_go_on_when_statvfs_hangs),
 		FAULT_TEST(test_memory_that_fails_refuses_and_keeps),
 	};
 	int r = t_become_private();

@@ -436,6 +436,13 @@ static int fault_stat(int fd, struct stat *ret)
 	return mafs_tier_disk.stat(fd, ret);
 }
 
+static int fault_statvfs(int fd, struct statvfs *ret)
+{
+	int r = begin_call(FAULT_TIER_STATVFS);
+
+	return r < 0 ? r : mafs_tier_disk.statvfs(fd, ret);
+}
+
 const struct mafs_tier_ops fault_tier = {
 	.kind = "fault",
 	.pread = fault_pread,
@@ -447,4 +454,5 @@ const struct mafs_tier_ops fault_tier = {
 	.flush = fault_flush,
 	.flush_all = fault_flush_all,
 	.stat = fault_stat,
+	.statvfs = fault_statvfs,
 };

@@ -31,6 +31,7 @@ enum fault_tier_call {
 	FAULT_TIER_TRUNCATE,
 	FAULT_TIER_TIMES,
 	FAULT_TIER_FLUSH, /* of a file, or of all */
+	FAULT_TIER_STATVFS,
 	FAULT_TIER_N_CALLS,
 };
 

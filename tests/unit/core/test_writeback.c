@@ -119,6 +119,11 @@ static int counted_stat(int fd, struct stat *ret)
 	return r < 0 ? r : mafs_tier_disk.stat(fd, ret);
 }
 
+static int uncounted_statvfs(int fd, struct statvfs *ret)
+{
+	return mafs_tier_disk.statvfs(fd, ret);
+}
+
 static const struct mafs_tier_ops counted_tier = {
 	.kind = "counted",
 	.pread = counted_pread,
@@ -130,6 +135,7 @@ static const struct mafs_tier_ops counted_tier = {
 	.settle = counted_settle,
 	.flush_all = counted_flush_all,
 	.stat = counted_stat,
+	.statvfs = uncounted_statvfs,
 };
 
 static void forget_calls(void)
@@ -864,6 +870,37 @@ static void test_write_back_during_a_write_leaves_the_file_dirty(void **state)
 	assert_int_equal(tier.written_bytes, 4096);
 }
 
+/* As a rename does for a moment. */
+static void hold(struct mafsd_file *file, unsigned int n)
+{
+	mafs_guard(&file->inode->lock);
+
+	file->n_stores += n;
+}
+
+static void test_write_back_that_was_held_off_is_tried_soon(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	struct mafsd_file *file;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", MIB, &nodeid);
+	file = core_file(c, nodeid);
+	core_write_pattern(c, open, 0, 4096, 9);
+	hold(file, 1);
+	core_fsync(c, open);
+	must(mafsd_is_dirty(file));
+	must(file->due_ms - mafsd_now_ms() < 1000);
+	hold(file, -1U);
+	for (int i = 0; i < 1000 && mafsd_is_dirty(file); i++)
+		usleep(10000);
+	must(!mafsd_is_dirty(file));
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
 static void test_cut_during_write_back_reaches_the_disk(void **state)
 {
 	struct core *c = *state;
@@ -1400,6 +1437,7 @@ int main(void)
 		CORE_TEST(test_copy_stays_that_the_log_could_not_drop),
 		CORE_TEST(test_write_during_write_back_leaves_the_file_dirty),
 		CORE_TEST(test_write_back_during_a_write_leaves_the_file_dirty),
+		CORE_TEST(test_write_back_that_was_held_off_is_tried_soon),
 		CORE_TEST(test_cut_during_write_back_reaches_the_disk),
 		CORE_TEST(
 			test_file_unlinked_before_its_write_back_opens_it_is_no_error),

@@ -33,15 +33,15 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int mount_ext4(void)
+static int mount_ext4(const char *features)
 {
 	char command[512];
 
 	snprintf(command, sizeof(command),
 		 "cd %s && truncate -s 4M image && "
-		 "mkfs.ext4 -q -U " UUID " image && "
+		 "mkfs.ext4 -q -O %s -U " UUID " image && "
 		 "mount -o loop image mnt 2>/dev/null",
-		 place);
+		 place, features);
 	return system(command);
 }
 
@@ -51,7 +51,7 @@ static void test_file_system_is_named_by_the_uuid_it_carries(void **state)
 	_cleanup_close_ int fd = -1;
 	bool weak = true;
 
-	if (mount_ext4()) {
+	if (mount_ext4("has_journal")) {
 		print_message("needs mkfs.ext4 and a loop device\n");
 		skip();
 	}
@@ -62,6 +62,29 @@ static void test_file_system_is_named_by_the_uuid_it_carries(void **state)
 	if (weak)
 		skip();
 	assert_true(mafs_uuid_equal(&id, &expected));
+}
+
+static void must_keep_order(const char *features, bool wanted)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (mount_ext4(features)) {
+		print_message("needs mkfs.ext4 and a loop device\n");
+		skip();
+	}
+	fd = open(t_path(place, "mnt"), O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_int_equal(mafs_fs_keeps_order(fd), wanted);
+}
+
+static void test_ext4_with_a_journal_keeps_order(void **state)
+{
+	must_keep_order("has_journal", true);
+}
+
+static void test_ext4_without_a_journal_keeps_no_order(void **state)
+{
+	must_keep_order("^has_journal", false);
 }
 
 static void test_file_systems_without_a_uuid_are_told_apart(void **state)
@@ -86,6 +109,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_file_system_is_named_by_the_uuid_it_carries),
+		T(test_ext4_with_a_journal_keeps_order),
+		T(test_ext4_without_a_journal_keeps_no_order),
 		T(test_file_systems_without_a_uuid_are_told_apart),
 	};
 	int r = t_become_private();
