@@ -60,8 +60,8 @@ static void print_troubles(const json_t *status)
 		       mafs_client_text(trouble, "path"),
 		       mafs_client_text(trouble, "error"), size,
 		       mafs_client_count(trouble, "n_attempts"),
-		       mafs_age_to_text(mafs_client_count(trouble, "age_ms"),
-					age));
+		       mafs_age_to_text(
+			       mafs_client_count(trouble, "failing_ms"), age));
 	}
 }
 

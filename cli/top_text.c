@@ -230,14 +230,11 @@ static void add_ways(struct mafs_top_text *text,
 		     const struct mafs_top_sample *now)
 {
 	add_title(text, "  PATH   OPENS/S     OPEN    READ/S   WRITE/S");
-	add_way(text, "M", "memory, past the daemon: bytes unseen", before,
-		now);
-	add_way(text, "X", "memory, with writers; mappings unseen", before,
-		now);
-	add_way(text, "D", "disk, past the daemon: bytes unseen", before, now);
+	add_way(text, "M", "memory by the kernel: unseen", before, now);
+	add_way(text, "X", "memory, with writers", before, now);
+	add_way(text, "D", "disk by the kernel: unseen", before, now);
 	add_way(text, "C", "through the daemon", before, now);
-	add_way(text, "K", "through the daemon and the page cache", before,
-		now);
+	add_way(text, "K", "through the page cache", before, now);
 }
 
 /* ---- files ---- */

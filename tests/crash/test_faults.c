@@ -85,6 +85,7 @@ static void must_be_troubled(struct core *c, const char *name, int error,
 	must_be(troubles[0].n_attempts, n_attempts);
 	must(troubles[0].dirty_bytes > 0);
 	must(troubles[0].next_try_ms > 0);
+	must(troubles[0].failing_ms <= troubles[0].age_ms);
 	mafsd_dirty_list_free(troubles, n);
 }
 

@@ -272,7 +272,7 @@ def test_top_shows_rates_as_text(work):
     text = mafs("top", "--once", "-d", "0.5", vol.mnt).stdout
     top = as_json("top", "-d", "0.5", vol.mnt)
     child.kill()
-    assert f"{vol.dir} on {vol.mnt}" in text and "bytes unseen" in text, text
+    assert f"{vol.dir} on {vol.mnt}" in text and "kernel: unseen" in text, text
     assert "new" in text and "TO BE WRITTEN BACK" in text, text
     rate = top["per_second"]["paths"]["C"]["written_bytes"]
     opens = top["per_second"]["paths"]["C"]["n_opens"]
