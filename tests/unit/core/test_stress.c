@@ -430,15 +430,8 @@ static void allocate(struct worker *w, struct object *object,
 	uint64_t len = 1 + dice(w, (unsigned int)(SIZE_MAX_BYTES - start));
 
 	pthread_rwlock_wrlock(&object->lock);
-	/* The kernel asks us, and N's double for what is N's. */
-	if (handle->fd >= 0 && handle->open->file->path == MAFSD_D) {
-		r = fallocate(handle->fd, mode, (off_t)start, (off_t)len);
-		if (r < 0)
-			r = -errno;
-	} else {
-		r = mafsd_fallocate(w->s->c->d, &t_root, handle->open, mode,
-				    start, len, true);
-	}
+	r = mafsd_fallocate(w->s->c->d, &t_root, handle->open, mode, start, len,
+			    true);
 	/* tmpfs has no ZERO_RANGE. */
 	if (!is_full(handle, r) &&
 	    (mode != FALLOC_FL_ZERO_RANGE || r != -EOPNOTSUPP))
