@@ -63,6 +63,10 @@ static void write_at(struct core *c, struct mafsd_open *open,
 		return;
 	}
 	fd = kernel_reopen(&c->kernel, open->backing_id, O_RDWR);
+	if (open->file->path == MAFSD_M) { /* memory's, which fails not */
+		must_be(pwrite(fd, bytes, op->len, (off_t)op->offset), op->len);
+		return;
+	}
 	must_be(c->d->tier->pwrite(fd, bytes, op->len, op->offset), 0);
 	if (op->flags & O_DSYNC)
 		must_be(c->d->tier->flush(fd, true), 0);
@@ -208,6 +212,17 @@ static void push(struct core *c, const char *path)
 	must_be(n_kept, 0);
 }
 
+static void set_policy(struct core *c, const struct op *op)
+{
+	struct mafsd_progress progress = { 0 };
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	must_be(mafsd_policy_set(c->d, NULL, op->name,
+				 (enum mafsd_policy)op->flags, false, &progress,
+				 &fault),
+		0);
+}
+
 static void fill_memory(struct core *c)
 {
 	fault_memory_install(c->d->memory);
@@ -232,6 +247,9 @@ static void act_on_daemon(struct player *p, const struct op *op)
 		break;
 	case OP_PUSH:
 		push(c, op->name);
+		break;
+	case OP_POLICY:
+		set_policy(c, op);
 		break;
 	case OP_SYNC:
 		must_be(mafsd_sync(c->d, &fault), 0);

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <core/admin.h>
+
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,6 +44,7 @@ enum op_kind {
 	OP_PULL, /* name: promoted */
 	OP_PUSH, /* name: written back and evicted */
 	OP_SYNC, /* all written back */
+	OP_POLICY, /* name, flags: its policy from here on */
 	OP_CHECKPOINT, /* of the log */
 	OP_MEMORY_FULL, /* from here on */
 	OP_RECOVER, /* what an earlier daemon left is met */
@@ -84,6 +87,8 @@ struct op {
 #define SYMLINK(n, t) { .kind = OP_SYMLINK, .name = n, .to = t }
 #define RENAME(n, t, f) { .kind = OP_RENAME, .name = n, .to = t, .flags = f }
 #define PULL(n) { .kind = OP_PULL, .name = n }
+#define POLICY(n, what) \
+	{ .kind = OP_POLICY, .name = n, .flags = MAFSD_POLICY_##what }
 #define PUSH(n) { .kind = OP_PUSH, .name = n }
 #define DO(what) { .kind = OP_##what }
 #define N_WRITE(n, size, s) \
@@ -100,13 +105,14 @@ struct op {
  * @ops: stopped at each call
  * @from_start: the calls of the start count, too
  * @poor: without passthrough, and short of descriptors
+ * @raw: programs write past the daemon
  * @conflict: path whose memory copy must be found beside it, as @meanwhile
  *	wrote to it; or NULL
  */
 struct workload {
 	const char *name;
 	const struct op *before, *earlier, *meanwhile, *ops;
-	bool from_start, poor;
+	bool from_start, poor, raw;
 	const char *conflict;
 };
 

@@ -177,6 +177,8 @@ enum crash_result crash_run(struct run *run)
 	atomic_store(&run->noted->n_begun, 0);
 	atomic_store(&run->noted->n_acked, 0);
 	core_setup(&state);
+	if (run->workload->raw)
+		core_option(state, "writes", "passthrough");
 	/* A child also here, so that the next run finds the same boot. */
 	child = begin_child();
 	if (child == 0) {

@@ -118,6 +118,22 @@ static const struct workload workloads[] = {
 			   CLOSE(0)),
 	},
 	{
+		.name = "cut_raw",
+		.raw = true,
+		.ops = OPS(CREATE("a", 0), WRITE(0, 0, 9000, 1), FSYNC(0),
+			   WRITE(0, 4000, 9000, 2), FSYNC(0), CLOSE(0),
+			   OPEN("a", 0, 0), WRITE(0, 100, 5000, 3), CLOSE(0),
+			   DO(SYNC)),
+	},
+	{
+		.name = "cut_hot_in_place",
+		.before = OPS(N_WRITE("f", 40000, 9)),
+		.ops = OPS(POLICY("", HOT), OPEN("f", 0, 0),
+			   WRITE(0, 5000, 100, 1), FSYNC(0),
+			   WRITE(0, 20000, 9000, 2), FSYNC(0),
+			   PUNCH(0, 8192, 9000), FSYNC(0), CLOSE(0), DO(SYNC)),
+	},
+	{
 		.name = "cut_umount",
 		.before = OPS(N_WRITE("f", 9000, 9), N_WRITE("g", 9000, 8)),
 		.ops = OPS(MAKE("a", 9000, 1), OPEN("a", 0, O_TRUNC),
