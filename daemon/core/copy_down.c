@@ -301,6 +301,9 @@ int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
 	pthread_mutex_lock(&inode->lock);
 	gone = flushed && is_gone(inode->file, error);
 	error = end_locked(d, copy, error, flushed);
+	/* Before anybody asks whether N's file is in use: who truncates it
+	 * would do so on N. */
+	mafs_closep(&copy->n_fd);
 	mafsd_replaced_push(inode->file, take_ptr(copy->replaced));
 	awaited = NULL;
 	if (!mafsd_is_dirty(inode->file) || inode->file->unlinked)
@@ -312,7 +315,6 @@ int mafsd_copy_end(struct mafsd *d, struct mafsd_copy *copy, int error,
 		mafsd_replaced_done(awaited);
 	else
 		mafsd_replaced_release(d, awaited);
-	mafs_closep(&copy->n_fd);
 	mafs_ranges_done(&copy->ranges);
 	mafsd_inode_unref(d, inode);
 	return gone ? 0 : error;

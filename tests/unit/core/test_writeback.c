@@ -870,6 +870,49 @@ static void test_write_back_during_a_write_leaves_the_file_dirty(void **state)
 	assert_int_equal(tier.written_bytes, 4096);
 }
 
+static void *sync_all(void *argument)
+{
+	struct core *c = argument;
+
+	mafsd_thread_enter();
+	must_be(mafsd_sync(c->d, NULL), 0);
+	return NULL;
+}
+
+/* Who truncates it then would do so on N if N's file were in use. */
+static void test_file_that_is_clean_is_not_in_use_on_disk(void **state)
+{
+	enum mafs_use use = MAFS_USE_SOME;
+	struct core *c = *state;
+	struct mafsd_inode *inode;
+	struct mafsd_open *open;
+	pthread_t thread;
+	uint64_t nodeid;
+	bool clean;
+
+	start(c);
+	mafsd_release(c->d, core_create(c, "f", O_RDWR, &nodeid));
+	inode = mafsd_inode_by_id(c->d, nodeid);
+	t_no_jump = true;
+	for (int i = 0; i < 300; i++) {
+		open = core_open(c, nodeid, O_RDWR | O_TRUNC);
+		core_write_text(c, open, "text");
+		mafsd_release(c->d, open);
+		must_be(pthread_create(&thread, NULL, sync_all, c), 0);
+		do {
+			pthread_mutex_lock(&inode->lock);
+			clean = inode->file->state == MAFSD_CLEAN;
+			if (clean)
+				use = mafsd_n_use(c->d, inode, false);
+			pthread_mutex_unlock(&inode->lock);
+		} while (!clean);
+		pthread_join(thread, NULL);
+		must_be(use, MAFS_USE_NONE);
+	}
+	t_no_jump = false;
+	core_stop(c);
+}
+
 /* As a rename does for a moment. */
 static void hold(struct mafsd_file *file, unsigned int n)
 {
@@ -1437,6 +1480,7 @@ int main(void)
 		CORE_TEST(test_copy_stays_that_the_log_could_not_drop),
 		CORE_TEST(test_write_during_write_back_leaves_the_file_dirty),
 		CORE_TEST(test_write_back_during_a_write_leaves_the_file_dirty),
+		CORE_TEST(test_file_that_is_clean_is_not_in_use_on_disk),
 		CORE_TEST(test_write_back_that_was_held_off_is_tried_soon),
 		CORE_TEST(test_cut_during_write_back_reaches_the_disk),
 		CORE_TEST(
