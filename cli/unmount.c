@@ -70,10 +70,8 @@ static bool is_dead_mount(const char *path)
 	mount = mafs_mounts_at(&mounts, path);
 	ours = mount && !strcmp(mount->type, MAFS_FUSE_TYPE);
 	mafs_mounts_done(&mounts);
-	/* The kernel may know attributes by heart, but statfs goes through.
-	 * ECONNABORTED: it died while this very call waited for it. */
-	return ours && statfs(path, &fs) < 0 &&
-	       (errno == ENOTCONN || errno == ECONNABORTED);
+	/* The kernel may know attributes by heart, but statfs goes through. */
+	return ours && statfs(path, &fs) < 0 && mafs_where_is_dead(errno);
 }
 
 int mafs_detach_dead(const char *mountpoint, struct mafs_fault *fault)

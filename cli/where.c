@@ -151,6 +151,12 @@ static int find_by_source(const char *path, struct mafs_where *ret,
 	return r;
 }
 
+/* It may die while the very call waits for it; ECANCELED: over io_uring. */
+bool mafs_where_is_dead(int error)
+{
+	return error == ENOTCONN || error == ECONNABORTED || error == ECANCELED;
+}
+
 int mafs_where_find(const char *path, struct mafs_where *ret,
 		    struct mafs_fault *fault)
 {
@@ -159,7 +165,7 @@ int mafs_where_find(const char *path, struct mafs_where *ret,
 	struct mafs_mounts mounts = { 0 };
 	int r;
 
-	if (!real && (errno == ENOTCONN || errno == ECONNABORTED))
+	if (!real && mafs_where_is_dead(errno))
 		return mafs_fault_set(fault, -ENOTCONN,
 				      "%s: the daemon of that mount is gone; "
 				      "mafs mount brings it back",

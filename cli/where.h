@@ -18,6 +18,9 @@ struct mafs_where {
 	char relative[4096];
 };
 
+/* Is that errno of a call on a mount what is left of a daemon that died? */
+bool mafs_where_is_dead(int error);
+
 /**
  * mafs_where_find() - the volume of a path in a mount, or in its source
  *

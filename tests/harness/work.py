@@ -152,6 +152,10 @@ def fails(*errnos):
         raise AssertionError(f"expected {names}, but it succeeded")
 
 
+# What a mount says whose daemon died, some of it while it is dying.
+DEAD = (errno.ENOTCONN, errno.ECONNABORTED, errno.ECANCELED)
+
+
 def wait_for(condition, timeout_s=10, what=None):
     end = time.monotonic() + timeout_s
     while True:
