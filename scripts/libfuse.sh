@@ -9,6 +9,7 @@
 
 set -eu
 . "$(dirname "$0")/dependencies.sh"
+. "$(dirname "$0")/archive.sh"
 
 # 3.17 has passthrough, which mafs cannot do without; 3.18 adds io_uring.
 want=3.18
@@ -48,54 +49,18 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# The Debian archive that this machine already uses, whatever its mirror.
-archive_uri()
-{
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-		'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1
-}
-
-# Runs apt-get with nothing but the source entry below, in folders of its own:
-# the machine's sources and lists stay as they are, and no binary package of
-# another suite can ever come in.
-apt_source()
-{
-	apt_quiet -o Dir::Etc::SourceList=/dev/null \
-		-o Dir::Etc::SourceParts="$work/sources" \
-		-o Dir::State::Lists="$work/lists" \
-		-o Dir::Cache="$work/cache" \
-		-o APT::Sandbox::User=root "$@"
-}
-
-# A mirror may serve an index past its date, so only the date goes unchecked;
-# the signature is checked by apt as ever.
 fetch_source()
 {
-	_suite=$1
-	rm -rf "$work/sources" "$work/lists" "$work/cache" "$work/source"
-	mkdir -p "$work/sources" "$work/lists/partial" \
-		"$work/cache/archives/partial" "$work/source"
-	cat >"$work/sources/source.sources" <<-SOURCES
-		Types: deb-src
-		URIs: $uri
-		Suites: $_suite
-		Components: main
-		Check-Valid-Until: no
-		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-	SOURCES
-	apt_source update || return 1
-	(cd "$work/source" && apt_source source --only-source fuse3) || return 1
+	archive_open deb-src "$1" "$work/apt" || return 1
+	rm -rf "$work/source"
+	mkdir "$work/source"
+	# shellcheck disable=SC2086
+	(cd "$work/source" &&
+		apt_quiet $archive_options source --only-source fuse3) ||
+		return 1
 	set -- "$work"/source/fuse3-*/meson.build
 	[ -f "$1" ]
 }
-
-uri=$(archive_uri)
-if [ -z "$uri" ]; then
-	apt_quiet update
-	uri=$(archive_uri)
-fi
-[ -n "$uri" ] || die "no Debian archive among apt's sources"
 
 step "libfuse: fetching Debian's source package"
 if ! fetch_source sid; then

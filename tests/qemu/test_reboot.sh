@@ -5,4 +5,5 @@
 #
 # ctest: labels=root timeout=1800
 
-exec "$(dirname "$0")/run.sh" "$(dirname "$0")/scenario_reboot.sh"
+exec "$(dirname "$0")/run.sh" --systemd --memory 6144 \
+	"$(dirname "$0")/scenario_reboot.sh"
