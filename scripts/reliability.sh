@@ -53,7 +53,7 @@ tests()
 		tail -n 20 "$dir/$_preset.build" >&2
 		return 0
 	fi
-	ctest --test-dir "build/$_preset" --no-tests=ignore "$@" \
+	ctest --test-dir "build/$_preset" -j "$(nproc)" --no-tests=ignore "$@" \
 		>"$dir/$_preset.out" 2>&1 </dev/null || true
 	cp "build/$_preset/Testing/Temporary/LastTest.log" "$dir/$_preset.log"
 }
