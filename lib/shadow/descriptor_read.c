@@ -5,7 +5,6 @@
  * given to the caller unless all of it is right.
  */
 #include "path.h"
-#include "scalar.h"
 #include "yaml.h"
 
 #include <errno.h>
@@ -36,39 +35,10 @@ static int read_id(struct mafs_yaml *yaml, void *target)
 	return mafs_yaml_u64(yaml, UINT64_MAX, &descriptor->id);
 }
 
-/* A text, or base64 under the tag !!binary. */
-static int read_bytes(struct mafs_yaml *yaml, char **ret)
-{
-	const char *text = NULL;
-	const char *tag;
-	int r;
-
-	r = mafs_yaml_next(yaml);
-	if (r < 0)
-		return r;
-	if (yaml->event.type == YAML_SCALAR_EVENT &&
-	    yaml->event.data.scalar.tag) {
-		tag = (const char *)yaml->event.data.scalar.tag;
-		if (strcmp(tag, "tag:yaml.org,2002:binary") != 0 ||
-		    yaml->event.data.scalar.anchor)
-			return mafs_yaml_fail(
-				yaml, -EINVAL,
-				"only the tag !!binary is allowed");
-		r = mafs_base64_decode(
-			(const char *)yaml->event.data.scalar.value, ret);
-		return r == -EINVAL ? mafs_yaml_fail(yaml, r, "not base64") : r;
-	}
-	r = mafs_yaml_present_text(yaml, &text);
-	if (r < 0)
-		return r;
-	*ret = strdup(text);
-	return *ret ? 0 : -ENOMEM;
-}
-
 static int read_path(struct mafs_yaml *yaml, void *target)
 {
 	struct mafs_descriptor *descriptor = target;
-	int r = read_bytes(yaml, &descriptor->path);
+	int r = mafs_yaml_name(yaml, &descriptor->path);
 
 	if (r < 0)
 		return r;
@@ -81,7 +51,7 @@ static int read_path(struct mafs_yaml *yaml, void *target)
 static int read_hint(struct mafs_yaml *yaml, void *target)
 {
 	struct mafs_descriptor *descriptor = target;
-	int r = read_bytes(yaml, &descriptor->hint);
+	int r = mafs_yaml_name(yaml, &descriptor->hint);
 
 	if (r < 0)
 		return r;
@@ -97,43 +67,25 @@ static int read_links(struct mafs_yaml *yaml, void *target)
 	return mafs_yaml_u64(yaml, UINT64_MAX, &descriptor->n_links);
 }
 
-static int read_u32(struct mafs_yaml *yaml, uint32_t *ret)
-{
-	uint64_t value = 0;
-	int r = mafs_yaml_u64(yaml, UINT32_MAX, &value);
-
-	if (r == 0)
-		*ret = (uint32_t)value;
-	return r;
-}
-
 static int read_owner(struct mafs_yaml *yaml, void *target)
 {
 	struct mafs_descriptor *descriptor = target;
 
-	return read_u32(yaml, &descriptor->owner);
+	return mafs_yaml_u32(yaml, &descriptor->owner);
 }
 
 static int read_group(struct mafs_yaml *yaml, void *target)
 {
 	struct mafs_descriptor *descriptor = target;
 
-	return read_u32(yaml, &descriptor->group);
+	return mafs_yaml_u32(yaml, &descriptor->group);
 }
 
 static int read_permissions(struct mafs_yaml *yaml, void *target)
 {
 	struct mafs_descriptor *descriptor = target;
-	const char *text = NULL;
-	int r;
 
-	r = mafs_yaml_text(yaml, &text);
-	if (r < 0)
-		return r;
-	if (strlen(text) != 4 || text[strspn(text, "01234567")])
-		return mafs_yaml_fail(yaml, -EINVAL, "not four octal digits");
-	descriptor->permissions = (uint32_t)strtoul(text, NULL, 8);
-	return 0;
+	return mafs_yaml_permissions(yaml, &descriptor->permissions);
 }
 
 static int read_size(struct mafs_yaml *yaml, void *target)
@@ -146,17 +98,8 @@ static int read_size(struct mafs_yaml *yaml, void *target)
 static int read_mtime(struct mafs_yaml *yaml, void *target)
 {
 	struct mafs_descriptor *descriptor = target;
-	const char *text = NULL;
-	int r;
 
-	r = mafs_yaml_text(yaml, &text);
-	if (r < 0)
-		return r;
-	if (mafs_time_from_text(text, &descriptor->mtime) < 0)
-		return mafs_yaml_fail(yaml, -EINVAL,
-				      "not a time as "
-				      "2026-11-20T10:00:00.123456789Z");
-	return 0;
+	return mafs_yaml_time(yaml, &descriptor->mtime);
 }
 
 static int read_state(struct mafs_yaml *yaml, void *target)
@@ -203,8 +146,9 @@ static const struct mafs_yaml_key extent_keys[] = {
 	{ .name = "length", .read = read_length },
 };
 
-static int read_extent(struct mafs_yaml *yaml, struct mafs_map *map)
+static int read_extent(struct mafs_yaml *yaml, void *target)
 {
+	struct mafs_descriptor *descriptor = target;
 	struct mafs_extent extent = { 0 };
 	int r;
 
@@ -217,33 +161,18 @@ static int read_extent(struct mafs_yaml *yaml, struct mafs_map *map)
 	if (!mafs_range_fits(extent.offset_bytes, extent.length_bytes,
 			     INT64_MAX))
 		return mafs_yaml_fail(yaml, -ERANGE, "an extent overflows");
-	return mafs_map_append(map, &extent);
+	return mafs_map_append(&descriptor->map, &extent);
 }
 
 static int read_extents(struct mafs_yaml *yaml, void *target)
 {
 	struct mafs_descriptor *descriptor = target;
 	uint64_t total = 0;
-	int r;
+	int r = mafs_yaml_mappings(yaml, read_extent, target);
 
-	r = mafs_yaml_expect(yaml, YAML_SEQUENCE_START_EVENT);
-	if (r < 0)
-		return r;
-	for (;;) {
-		r = mafs_yaml_next(yaml);
-		if (r < 0)
-			return r;
-		if (yaml->event.type == YAML_SEQUENCE_END_EVENT)
-			break;
-		r = mafs_yaml_present_mapping(yaml);
-		if (r == 0)
-			r = read_extent(yaml, &descriptor->map);
-		if (r < 0)
-			return r;
-	}
-	if (mafs_map_length(&descriptor->map, &total) < 0)
+	if (r == 0 && mafs_map_length(&descriptor->map, &total) < 0)
 		return mafs_yaml_fail(yaml, -ERANGE, "the extents overflow");
-	return 0;
+	return r;
 }
 
 static const struct mafs_yaml_key file_keys[] = {

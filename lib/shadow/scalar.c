@@ -18,6 +18,14 @@
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+static void put_digits(char *to, int n, long number)
+{
+	while (n--) {
+		to[n] = (char)('0' + number % 10);
+		number /= 10;
+	}
+}
+
 void mafs_time_to_text(const struct timespec *time,
 		       char ret[static MAFS_TIME_TEXT_LEN])
 {
@@ -29,12 +37,14 @@ void mafs_time_to_text(const struct timespec *time,
 			 (int64_t)time->tv_sec, (unsigned int)time->tv_nsec);
 		return;
 	}
-	snprintf(ret, MAFS_TIME_TEXT_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
-		 (unsigned int)(tm.tm_year + 1900) % 10000,
-		 (unsigned int)(tm.tm_mon + 1) % 100,
-		 (unsigned int)tm.tm_mday % 100, (unsigned int)tm.tm_hour % 100,
-		 (unsigned int)tm.tm_min % 100, (unsigned int)tm.tm_sec % 100,
-		 (unsigned int)time->tv_nsec);
+	strcpy(ret, "0000-00-00T00:00:00.000000000Z");
+	put_digits(ret, 4, tm.tm_year + 1900);
+	put_digits(ret + 5, 2, tm.tm_mon + 1);
+	put_digits(ret + 8, 2, tm.tm_mday);
+	put_digits(ret + 11, 2, tm.tm_hour);
+	put_digits(ret + 14, 2, tm.tm_min);
+	put_digits(ret + 17, 2, tm.tm_sec);
+	put_digits(ret + 20, 9, time->tv_nsec);
 }
 
 /* Loose reading; the caller compares with what would have been written. */
@@ -139,10 +149,10 @@ static int append_quoted(struct mafs_buffer *buffer, const char *name)
 	return r < 0 ? r : mafs_buffer_append(buffer, "'", 1);
 }
 
-static int append_base64(struct mafs_buffer *buffer, const char *name)
+static int append_base64(struct mafs_buffer *buffer, const void *bytes,
+			 size_t len)
 {
-	const unsigned char *s = (const unsigned char *)name;
-	size_t len = strlen(name);
+	const unsigned char *s = bytes;
 	int r = mafs_buffer_append(buffer, "!!binary ", 9);
 
 	for (; r == 0 && len; s += 3, len -= len < 3 ? len : 3) {
@@ -167,10 +177,20 @@ int mafs_name_append(struct mafs_buffer *buffer, const char *name, bool plain)
 		return mafs_buffer_append(buffer, name, strlen(name));
 	if (mafs_name_is_printable(name))
 		return append_quoted(buffer, name);
-	return append_base64(buffer, name);
+	return append_base64(buffer, name, strlen(name));
 }
 
-int mafs_base64_decode(const char *text, char **ret)
+int mafs_value_append(struct mafs_buffer *buffer, const void *value, size_t len)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (len && memchr(value, '\0', len))
+		return append_base64(buffer, value, len);
+	text = strndup(len ? value : "", len);
+	return text ? mafs_name_append(buffer, text, false) : -ENOMEM;
+}
+
+int mafs_base64_bytes(const char *text, char **ret, size_t *ret_len)
 {
 	_cleanup_free_ char *bytes = malloc(strlen(text) / 4 * 3 + 4);
 	size_t len = 0, n_digits = 0, n_pads = 0;
@@ -198,8 +218,7 @@ int mafs_base64_decode(const char *text, char **ret)
 	if (n_digits % 4 || n_pads > 2)
 		return -EINVAL;
 	bytes[len] = '\0';
-	if (strlen(bytes) != len)
-		return -EINVAL;
 	*ret = take_ptr(bytes);
+	*ret_len = len;
 	return 0;
 }

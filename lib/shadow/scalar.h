@@ -22,6 +22,10 @@ int mafs_time_from_text(const char *text, struct timespec *ret);
  */
 int mafs_name_append(struct mafs_buffer *buffer, const char *name, bool plain);
 
-/* Decodes RFC 4648 base64; whitespace is skipped, a NUL byte is refused.
- * Return: 0 and an owned string, -EINVAL, -ENOMEM. */
-int mafs_base64_decode(const char *text, char **ret);
+/* Likewise any bytes, without NUL at the end. */
+int mafs_value_append(struct mafs_buffer *buffer, const void *value,
+		      size_t len);
+
+/* Decodes RFC 4648 base64; whitespace is skipped. A NUL is put behind it.
+ * Return: 0 and owned bytes, -EINVAL, -ENOMEM. */
+int mafs_base64_bytes(const char *text, char **ret, size_t *ret_len);

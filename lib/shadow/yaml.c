@@ -6,6 +6,8 @@
  */
 #include "yaml.h"
 
+#include "scalar.h"
+
 #include <errno.h>
 #include <mafs/cleanup.h>
 #include <stdarg.h>
@@ -45,8 +47,9 @@ int mafs_yaml_fail(struct mafs_yaml *yaml, int err, const char *fmt, ...)
 		what = NULL;
 		return err;
 	}
-	return mafs_fault_set(yaml->fault, err, "line %zu: %s",
-			      yaml->event.start_mark.line + 1, what);
+	return mafs_fault_set(yaml->fault, err, "line %zu, column %zu: %s",
+			      yaml->event.start_mark.line + 1,
+			      yaml->event.start_mark.column + 1, what);
 }
 
 int mafs_yaml_next(struct mafs_yaml *yaml)
@@ -163,6 +166,88 @@ int mafs_yaml_uuid(struct mafs_yaml *yaml, struct mafs_uuid *ret)
 	return 0;
 }
 
+int mafs_yaml_bytes(struct mafs_yaml *yaml, char **ret, size_t *ret_len)
+{
+	const char *text = NULL, *tag;
+	int r;
+
+	r = mafs_yaml_next(yaml);
+	if (r < 0)
+		return r;
+	if (yaml->event.type == YAML_SCALAR_EVENT &&
+	    yaml->event.data.scalar.tag) {
+		tag = (const char *)yaml->event.data.scalar.tag;
+		if (strcmp(tag, "tag:yaml.org,2002:binary") != 0 ||
+		    yaml->event.data.scalar.anchor)
+			return mafs_yaml_fail(
+				yaml, -EINVAL,
+				"only the tag !!binary is allowed");
+		r = mafs_base64_bytes(
+			(const char *)yaml->event.data.scalar.value, ret,
+			ret_len);
+		return r == -EINVAL ? mafs_yaml_fail(yaml, r, "not base64") : r;
+	}
+	r = mafs_yaml_present_text(yaml, &text);
+	if (r < 0)
+		return r;
+	*ret = strdup(text);
+	if (!*ret)
+		return -ENOMEM;
+	*ret_len = strlen(text);
+	return 0;
+}
+
+int mafs_yaml_name(struct mafs_yaml *yaml, char **ret)
+{
+	_cleanup_free_ char *name = NULL;
+	size_t len = 0;
+	int r = mafs_yaml_bytes(yaml, &name, &len);
+
+	if (r < 0)
+		return r;
+	if (strlen(name) != len)
+		return mafs_yaml_fail(yaml, -EINVAL, "a NUL in a name");
+	*ret = take_ptr(name);
+	return 0;
+}
+
+int mafs_yaml_u32(struct mafs_yaml *yaml, uint32_t *ret)
+{
+	uint64_t value = 0;
+	int r = mafs_yaml_u64(yaml, UINT32_MAX, &value);
+
+	if (r == 0)
+		*ret = (uint32_t)value;
+	return r;
+}
+
+int mafs_yaml_permissions(struct mafs_yaml *yaml, uint32_t *ret)
+{
+	const char *text = NULL;
+	int r = mafs_yaml_text(yaml, &text);
+
+	if (r < 0)
+		return r;
+	if (strlen(text) != 4 || text[strspn(text, "01234567")])
+		return mafs_yaml_fail(yaml, -EINVAL, "not four octal digits");
+	*ret = (uint32_t)strtoul(text, NULL, 8);
+	return 0;
+}
+
+int mafs_yaml_time(struct mafs_yaml *yaml, struct timespec *ret)
+{
+	const char *text = NULL;
+	int r = mafs_yaml_text(yaml, &text);
+
+	if (r < 0)
+		return r;
+	if (mafs_time_from_text(text, ret) < 0)
+		return mafs_yaml_fail(yaml, -EINVAL,
+				      "not a time as "
+				      "2026-11-20T10:00:00.123456789Z");
+	return 0;
+}
+
 /* Which key the present event is, marked as seen. Return: its index. */
 static int find_key(struct mafs_yaml *yaml, const struct mafs_yaml_key *keys,
 		    size_t n_keys, uint64_t *seen)
@@ -213,6 +298,23 @@ int mafs_yaml_mapping(struct mafs_yaml *yaml, const struct mafs_yaml_key *keys,
 			return mafs_yaml_fail(yaml, -EINVAL, "no %s",
 					      keys[k].name);
 	return 0;
+}
+
+int mafs_yaml_mappings(struct mafs_yaml *yaml,
+		       int (*read)(struct mafs_yaml *yaml, void *target),
+		       void *target)
+{
+	int r = mafs_yaml_expect(yaml, YAML_SEQUENCE_START_EVENT);
+
+	while (r == 0) {
+		r = mafs_yaml_next(yaml);
+		if (r < 0 || yaml->event.type == YAML_SEQUENCE_END_EVENT)
+			break;
+		r = mafs_yaml_present_mapping(yaml);
+		if (r == 0)
+			r = read(yaml, target);
+	}
+	return r;
 }
 
 int mafs_yaml_document(struct mafs_yaml *yaml, const char *name,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <yaml.h>
 
 struct mafs_yaml {
@@ -33,7 +34,7 @@ int mafs_yaml_open(struct mafs_yaml *yaml, const void *text, size_t len,
 		   struct mafs_fault *fault);
 void mafs_yaml_close(struct mafs_yaml *yaml);
 
-/* Sets the fault, with the line of the present event in front.
+/* Sets the fault, with line and column of the present event in front.
  * Return: @err. */
 int mafs_yaml_fail(struct mafs_yaml *yaml, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -51,11 +52,23 @@ int mafs_yaml_present_mapping(struct mafs_yaml *yaml);
  * Return: 0, -EINVAL, -ERANGE, -ENOMEM. */
 int mafs_yaml_text(struct mafs_yaml *yaml, const char **ret);
 int mafs_yaml_u64(struct mafs_yaml *yaml, uint64_t max, uint64_t *ret);
+int mafs_yaml_u32(struct mafs_yaml *yaml, uint32_t *ret);
 int mafs_yaml_uuid(struct mafs_yaml *yaml, struct mafs_uuid *ret);
+/* Four octal digits in quotes. */
+int mafs_yaml_permissions(struct mafs_yaml *yaml, uint32_t *ret);
+int mafs_yaml_time(struct mafs_yaml *yaml, struct timespec *ret);
+/* A text, or base64 under the tag !!binary; owned, with a NUL behind. */
+int mafs_yaml_bytes(struct mafs_yaml *yaml, char **ret, size_t *ret_len);
+/* Likewise without a NUL in it. */
+int mafs_yaml_name(struct mafs_yaml *yaml, char **ret);
 
 /* The rest of a mapping whose start is the present event. */
 int mafs_yaml_mapping(struct mafs_yaml *yaml, const struct mafs_yaml_key *keys,
 		      size_t n_keys, void *target);
+/* A sequence of mappings, each read by @read from its start on. */
+int mafs_yaml_mappings(struct mafs_yaml *yaml,
+		       int (*read)(struct mafs_yaml *yaml, void *target),
+		       void *target);
 /* A whole stream: one document, `@name:` with a mapping, nothing else. */
 int mafs_yaml_document(struct mafs_yaml *yaml, const char *name,
 		       const struct mafs_yaml_key *keys, size_t n_keys,

@@ -346,7 +346,7 @@ static void test_fault_names_the_line(void **state)
 	assert_int_equal(mafs_descriptor_from_text(text, strlen(text), &got,
 						   &fault),
 			 -EINVAL);
-	assert_non_null(strstr(fault.what, "line 6: "));
+	assert_non_null(strstr(fault.what, "line 6, column "));
 }
 
 static void test_both_path_and_hint_are_refused(void **state)
