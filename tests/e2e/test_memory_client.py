@@ -77,6 +77,7 @@ def test_client_shows_what_the_master_made(work):
     os.setxattr(f"{master.mnt}/h", "user.k", b"v")
     wait_for(lambda: tree_of(client.mnt) == tree_of(master.mnt), 2,
              "the client's view")
+    wait_for(lambda: os.listxattr(f"{client.mnt}/h") == ["user.k"], 2)
     assert os.getxattr(f"{client.mnt}/h", "user.k") == b"v"
     assert os.readlink(f"{client.mnt}/l") == "a/b/f"
     for change in (lambda: write_file(f"{client.mnt}/x", b""),

@@ -5,7 +5,7 @@
 
 cd "$(dirname "$0")" || exit 1
 code=77
-for kind in ${MAFS_TEST_MEMORY:-memfd}; do
+for kind in ${MAFS_TEST_MEMORY:-file memfd}; do
 	for name in access attributes content files names; do
 		echo "== $kind, $name"
 		MAFS_TEST_MEMORY=$kind python3 "test_posix_$name.py" "$@"

@@ -20,7 +20,7 @@ class MemoryVolume:
 
     n_killed = 0
 
-    def __init__(self, work, kind="file", size="192M", unit="64K", devices=1,
+    def __init__(self, work, kind="file", size="192M", unit="64K", devices=2,
                  mkfs=(), options=""):
         self.work, self.kind, self.options = work, kind, options
         self.mnt = work.join("mnt")
