@@ -18,6 +18,7 @@
 #include <mafs/cleanup.h>
 #include <mafs/diag.h>
 #include <mafs/size.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -39,7 +40,41 @@ static int64_t now_ms(void)
 struct watch {
 	char name[32];
 	struct mafs_bar bar;
+	bool told; /* to stop */
 };
+
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int number)
+{
+	interrupted = 1;
+}
+
+/* The first Ctrl-C stops the move; the next one ends us. */
+static void catch_interrupt(void)
+{
+	struct sigaction action = {
+		.sa_handler = note_interrupt,
+		.sa_flags = (int)SA_RESETHAND,
+	};
+
+	sigaction(SIGINT, &action, NULL);
+}
+
+static void tell_stop(struct watch *watch, const char *control_path)
+{
+	_cleanup_free_ char *query = NULL;
+	struct mafs_request request = {
+		.method = "POST",
+		.url = "/v1/admin/stop",
+		.timeout_s = MAFS_CLIENT_QUICK_S,
+	};
+
+	if (asprintf(&query, "job=%s", watch->name) < 0)
+		return;
+	request.query = query;
+	watch->told = mafs_client_call(control_path, &request, NULL, NULL) == 0;
+}
 
 static json_t *find_job(const struct watch *watch, const json_t *answer)
 {
@@ -87,6 +122,8 @@ static void progress(void *context, const char *control_path, char *ret,
 	struct watch *watch = context;
 	const json_t *job;
 
+	if (interrupted && !watch->told)
+		tell_stop(watch, control_path);
 	if (mafs_client_call(control_path, &request, &answer, NULL) < 0)
 		return;
 	job = find_job(watch, answer);
@@ -118,6 +155,7 @@ static int call(const struct mafs_move *move, const struct mafs_where *where,
 			return -ENOMEM;
 		request.query = query;
 		mafs_bar_step(&watch.bar, now_ms(), 0, 0, 0, 0);
+		catch_interrupt();
 	}
 	return mafs_progress_call(where->volume.control_path, &request,
 				  progress, &watch, ret, fault);
@@ -159,6 +197,11 @@ static void print_rate(const json_t *answer)
 	printf(" in %.1fs (%s/s)", seconds, rate);
 }
 
+static bool is_stopped(const json_t *answer)
+{
+	return json_is_true(json_object_get(answer, "stopped"));
+}
+
 static void print_answer(const struct mafs_move *move, const char *path,
 			 const json_t *answer)
 {
@@ -171,7 +214,7 @@ static void print_answer(const struct mafs_move *move, const char *path,
 	if (n_kept)
 		printf("; kept %" PRIu64 ": %s", n_kept,
 		       mafs_client_text(answer, "kept_why"));
-	puts("");
+	puts(is_stopped(answer) ? "; stopped" : "");
 }
 
 /* ---- all paths ---- */
@@ -199,7 +242,7 @@ int mafs_move_path(const struct mafs_move *move, const char *path,
 	} else {
 		if (!results)
 			print_answer(move, path, answer);
-		if (mafs_client_count(answer, "n_kept"))
+		if (mafs_client_count(answer, "n_kept") || is_stopped(answer))
 			code = MAFS_EXIT_FAILURE;
 	}
 	if (results)
@@ -228,7 +271,7 @@ int mafs_move_run(const struct mafs_move *move, int argc, char **argv)
 	if (optind == argc)
 		return mafs_command_usage(move->command,
 					  "name a file or directory");
-	for (int i = optind; i < argc; i++)
+	for (int i = optind; i < argc && !interrupted; i++)
 		code |= mafs_move_path(move, argv[i], results);
 	if (results)
 		mafs_json_print(results, argc - optind == 1);

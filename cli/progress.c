@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <mafs/cleanup.h>
 #include <mafs/size.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -73,6 +74,19 @@ static struct timespec step_from_now(void)
 	return at;
 }
 
+/* Signals are for who shows the progress. */
+static int begin_call(struct call *call, pthread_t *ret)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(ret, NULL, run_call, call);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
 int mafs_progress_call(const char *control_path,
 		       const struct mafs_request *request,
 		       mafs_progress_fn *progress, void *context, json_t **ret,
@@ -83,8 +97,7 @@ int mafs_progress_call(const char *control_path,
 	char line[512] = "";
 	pthread_t thread;
 
-	if (!mafs_progress_wanted() ||
-	    pthread_create(&thread, NULL, run_call, &call) != 0) {
+	if (!mafs_progress_wanted() || begin_call(&call, &thread) != 0) {
 		run_call(&call);
 		return call.result;
 	}

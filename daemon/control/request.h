@@ -80,7 +80,7 @@ mafsd_serve_fn mafsd_serve_meta, mafsd_serve_ls, mafsd_serve_content;
 mafsd_serve_fn mafsd_serve_hottest; /* serve_files.c */
 mafsd_serve_fn mafsd_serve_push, mafsd_serve_pull, mafsd_serve_evict;
 mafsd_serve_fn mafsd_serve_flush, mafsd_serve_pin, mafsd_serve_unpin;
-mafsd_serve_fn mafsd_serve_jobs; /* serve_moves.c */
+mafsd_serve_fn mafsd_serve_jobs, mafsd_serve_stop; /* serve_moves.c */
 mafsd_serve_fn mafsd_serve_settings, mafsd_serve_set; /* serve_settings.c */
 
 /* serve_memory.c */

@@ -27,6 +27,7 @@ static const struct mafsd_route routes[] = {
 	{ "POST", "/v1/admin/pull", false, mafsd_serve_pull, NULL },
 	{ "POST", "/v1/admin/push", false, mafsd_serve_push, NULL },
 	{ "POST", "/v1/admin/set", false, mafsd_serve_set, NULL },
+	{ "POST", "/v1/admin/stop", false, mafsd_serve_stop, NULL },
 	{ "POST", "/v1/admin/unpin", false, mafsd_serve_unpin, NULL },
 };
 

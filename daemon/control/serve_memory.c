@@ -82,8 +82,9 @@ int mafsd_memory_flush(struct mafsm *m, const struct mafsd_request *request,
 	r = mafsm_sync(m);
 	if (r < 0)
 		return mafs_fault_set(fault, r, "%s", strerror(-r));
-	return mafsd_or_no_memory(json_pack("{s:i, s:i, s:i, s:n}", "n_moved",
-					    0, "bytes_moved", 0, "n_kept", 0,
+	return mafsd_or_no_memory(json_pack("{s:i, s:i, s:i, s:b, s:n}",
+					    "n_moved", 0, "bytes_moved", 0,
+					    "n_kept", 0, "stopped", 0,
 					    "kept_why"),
 				  ret);
 }

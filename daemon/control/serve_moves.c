@@ -23,6 +23,7 @@ struct job {
 	struct job *next; /* under jobs->lock */
 	const char *name, *action, *path;
 	uid_t uid;
+	atomic_bool stop;
 	struct mafsd_progress progress;
 };
 
@@ -97,6 +98,12 @@ static json_t *job_to_json(const struct job *job)
 	return object;
 }
 
+static bool is_callers(const struct mafsd_request *request,
+		       const struct job *job)
+{
+	return !request->who || request->who->uid == job->uid;
+}
+
 int mafsd_serve_jobs(struct mafsd *d, const struct mafsd_request *request,
 		     json_t **ret, struct mafs_fault *fault)
 {
@@ -106,7 +113,7 @@ int mafsd_serve_jobs(struct mafsd *d, const struct mafsd_request *request,
 	mafs_guard(&jobs->lock);
 
 	for (struct job *job = jobs->first; job; job = job->next)
-		if (!request->who || request->who->uid == job->uid)
+		if (is_callers(request, job))
 			failed |=
 				json_array_append_new(array, job_to_json(job));
 	if (failed) {
@@ -116,13 +123,38 @@ int mafsd_serve_jobs(struct mafsd *d, const struct mafsd_request *request,
 	return mafsd_or_no_memory(json_pack("{s:o}", "jobs", array), ret);
 }
 
+int mafsd_serve_stop(struct mafsd *d, const struct mafsd_request *request,
+		     json_t **ret, struct mafs_fault *fault)
+{
+	const char *name = mafsd_request_text(request, "job");
+	struct mafsd_jobs *jobs = request->jobs;
+	int n = 0;
+
+	if (!name)
+		return mafs_fault_set(fault, -EINVAL, "give the job");
+	pthread_mutex_lock(&jobs->lock);
+	for (struct job *job = jobs->first; job; job = job->next) {
+		if (!is_callers(request, job) || strcmp(job->name, name) != 0)
+			continue;
+		atomic_store(&job->stop, true);
+		n++;
+	}
+	pthread_mutex_unlock(&jobs->lock);
+	if (n == 0)
+		return mafs_fault_set(fault, -ENOENT, "no such job runs: %.64s",
+				      name);
+	return mafsd_or_no_memory(json_pack("{s:i}", "n_stopped", n), ret);
+}
+
 static int answer_move(const struct mafsd_progress *progress,
 		       const struct mafs_fault *fault, json_t **ret)
 {
+	bool stopped = progress->stop && atomic_load(progress->stop);
 	json_t *answer = json_object();
 	int failed;
 
 	failed = set_progress(answer, progress);
+	failed |= mafsd_json_bool(answer, "stopped", stopped);
 	failed |= mafsd_json_bytes(answer, "kept_why",
 				   progress->n_kept ? fault->what : NULL);
 	if (failed)
@@ -148,6 +180,7 @@ static int serve_job(struct mafsd *d, run_fn *run, int what, const char *text,
 	};
 	int r;
 
+	job.progress.stop = &job.stop;
 	r = mafsd_request_path(request, path, fault);
 	if (r < 0)
 		return r;

@@ -174,8 +174,10 @@ enum mafsd_action {
  *
  * Written by one thread, read by any. The totals are of what has to be done
  * and are counted first; what is there already is in neither.
+ * @stop: set by the caller: leave off as soon as it is set; may be NULL
  */
 struct mafsd_progress {
+	const atomic_bool *stop;
 	atomic_bool counted;
 	atomic_uint_fast64_t n_total, bytes_total;
 	atomic_uint_fast64_t n_moved, bytes_moved;
@@ -192,7 +194,7 @@ uint64_t mafsd_progress_bytes(const struct mafsd_progress *progress);
 /**
  * mafsd_act() - do something to a file, or to all files below a directory
  * @path: "" for all
- * @progress: zeroed; how it went afterwards. Files that could not (open,
+ * @progress: zeroed but for @stop; how it went afterwards. Files that could not (open,
  *	mapped, no room, not the caller's) are counted as kept, and the fault
  *	names the first and why
  * @count: fill in the totals before, which takes a walk of its own

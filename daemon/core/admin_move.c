@@ -15,7 +15,6 @@ struct move {
 	struct mafsd *d;
 	enum mafsd_action action;
 	struct mafs_fault *fault; /* the first that was kept */
-	const atomic_bool *stop; /* or NULL */
 	struct mafsd_progress *progress;
 	struct mafsd_inode *batch[BATCH_MAX]; /* a reference each */
 	uint64_t batch_bytes[BATCH_MAX];
@@ -60,6 +59,11 @@ static void keep(struct move *move, struct mafsd_inode *inode, int err)
 
 /* ---- how far it is ---- */
 
+static bool is_stopped(const struct move *move)
+{
+	return move->progress->stop && atomic_load(move->progress->stop);
+}
+
 static void begin_bytes(struct move *move, uint64_t bytes)
 {
 	struct mafsd_progress *progress = move->progress;
@@ -71,6 +75,8 @@ static void begin_bytes(struct move *move, uint64_t bytes)
 static void count(struct move *move, struct mafsd_inode *inode, uint64_t bytes,
 		  int err)
 {
+	if (err == -EBUSY && is_stopped(move))
+		return; /* left off in the middle */
 	if (err < 0) {
 		keep(move, inode, err);
 		return;
@@ -172,7 +178,7 @@ static int move_now(struct move *move, struct mafsd_inode *inode,
 		return r == -EBUSY && is_dirty(inode) ? -ENOTUNIQ : r;
 	}
 	begin_bytes(move, bytes);
-	r = mafsd_promote(move->d, inode, move->stop);
+	r = mafsd_promote(move->d, inode, true, move->progress->stop);
 	begin_bytes(move, 0);
 	return r;
 }
@@ -183,8 +189,7 @@ static void move_file(void *context, struct mafsd_inode *inode)
 	struct move *move = context;
 	uint64_t bytes;
 
-	if ((move->stop && atomic_load(move->stop)) ||
-	    !is_wanted(move, inode, &bytes)) {
+	if (is_stopped(move) || !is_wanted(move, inode, &bytes)) {
 		mafsd_inode_unref(move->d, inode);
 		return;
 	}
@@ -231,14 +236,13 @@ static void count_failed(void *context, struct mafsd_inode *inode, int err)
 
 int mafsd_act_tree(struct mafsd *d, const struct mafs_who *who,
 		   enum mafsd_action action, struct mafsd_inode *top,
-		   const atomic_bool *stop, bool counted,
-		   struct mafsd_progress *progress, struct mafs_fault *fault)
+		   bool counted, struct mafsd_progress *progress,
+		   struct mafs_fault *fault)
 {
 	struct move move = {
 		.d = d,
 		.action = action,
 		.fault = fault,
-		.stop = stop,
 		.progress = progress,
 	};
 	struct mafsd_walk walk = {
@@ -247,6 +251,7 @@ int mafsd_act_tree(struct mafsd *d, const struct mafs_who *who,
 		.context = &move,
 		.file = count_file,
 		.failed = count_failed,
+		.stop = progress->stop,
 	};
 	int r = 0;
 
@@ -290,7 +295,7 @@ int mafsd_act(struct mafsd *d, const struct mafs_who *who,
 		mafs_fault_set(fault, r, "%.300s: %s", *path ? path : "/",
 			       strerror(-r));
 	if (r == 0)
-		r = mafsd_act_tree(d, who, action, top, NULL, counted, progress,
+		r = mafsd_act_tree(d, who, action, top, counted, progress,
 				   fault);
 	mafsd_inode_unref(d, top);
 	return r;

@@ -119,18 +119,18 @@ static int requeue(struct mafsd *d, struct mafsd_inode *top)
 	return mafsd_walk(d, top, &walk);
 }
 
-/* Files go where they belong. @stop: leave off then; may be NULL. */
+/* Files go where they belong. */
 static int follow(struct mafsd *d, const struct mafs_who *who,
-		  struct mafsd_inode *top, const atomic_bool *stop, bool count,
+		  struct mafsd_inode *top, bool count,
 		  struct mafsd_progress *progress, struct mafs_fault *fault)
 {
 	switch (mafsd_policy_of(d, top)) {
 	case MAFSD_POLICY_PINNED:
-		return mafsd_act_tree(d, who, MAFSD_PULL, top, stop, count,
-				      progress, fault);
+		return mafsd_act_tree(d, who, MAFSD_PULL, top, count, progress,
+				      fault);
 	case MAFSD_POLICY_COLD:
-		return mafsd_act_tree(d, who, MAFSD_PUSH, top, stop, count,
-				      progress, fault);
+		return mafsd_act_tree(d, who, MAFSD_PUSH, top, count, progress,
+				      fault);
 	default:
 		return 0;
 	}
@@ -236,7 +236,7 @@ int mafsd_policy_set(struct mafsd *d, const struct mafs_who *who,
 	if (r == -ENODATA && policy == MAFSD_POLICY_INHERIT)
 		r = 0; /* there was none */
 	if (r == 0)
-		r = follow(d, who, inode, NULL, count, progress, fault);
+		r = follow(d, who, inode, count, progress, fault);
 	mafsd_inode_unref(d, inode);
 	return r;
 }
@@ -358,10 +358,9 @@ static void run_follow(void *argument)
 {
 	struct following *following = argument;
 	struct mafsd *d = following->d;
-	struct mafsd_progress progress = { 0 };
+	struct mafsd_progress progress = { .stop = &d->promote_large.stop };
 
-	(void)follow(d, NULL, following->top, &d->promote_large.stop, false,
-		     &progress, NULL);
+	(void)follow(d, NULL, following->top, false, &progress, NULL);
 	mafsd_inode_unref(d, following->top);
 	free(following);
 }

@@ -77,6 +77,7 @@ struct promotion {
 	struct mafs_map map;
 	struct mafs_memory_file *mem;
 	uint64_t id;
+	bool patient;
 	const atomic_bool *stop; /* or NULL */
 };
 
@@ -260,7 +261,7 @@ static int begin_promotion(struct mafsd *d, struct promotion *p)
 	p->n_fd = mafsd_n_open(d, inode, O_RDONLY);
 	if (p->n_fd < 0)
 		return p->n_fd;
-	if (d->root && mafsd_lease_wait(p->n_fd, !p->stop) != MAFS_USE_NONE)
+	if (d->root && mafsd_lease_wait(p->n_fd, p->patient) != MAFS_USE_NONE)
 		return -EBUSY;
 	if (fstat(p->n_fd, &p->n_st) < 0)
 		return -errno;
@@ -268,10 +269,15 @@ static int begin_promotion(struct mafsd *d, struct promotion *p)
 	return 0;
 }
 
-int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
+int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode, bool patient,
 		  const atomic_bool *stop)
 {
-	struct promotion p = { .inode = inode, .n_fd = -1, .stop = stop };
+	struct promotion p = {
+		.inode = inode,
+		.n_fd = -1,
+		.patient = patient,
+		.stop = stop,
+	};
 	struct mafs_memory_usage usage;
 	uint64_t room;
 	int r;

@@ -216,7 +216,8 @@ static int open_inode(struct mafsd *d, const struct mafsd_caller *caller,
 	    comes_up_first(d, inode)) {
 		if (!may_block)
 			return MAFSD_WOULD_BLOCK;
-		(void)mafsd_promote(d, inode, NULL); /* else it goes on at N */
+		(void)mafsd_promote(d, inode, true,
+				    NULL); /* else it goes on at N */
 	}
 	open->flags = flags;
 	file = mafsd_file_pin(d, inode, true);

@@ -85,7 +85,7 @@ static void promote(struct mafsd_promoter *promoter, struct mafsd_inode *inode)
 	struct timespec wait = { .tv_nsec = WAIT_NS };
 
 	for (int i = 0; i < N_TRIES && !atomic_load(&promoter->stop); i++) {
-		if (mafsd_promote(promoter->d, inode, &promoter->stop) !=
+		if (mafsd_promote(promoter->d, inode, false, &promoter->stop) !=
 		    -EBUSY)
 			return;
 		nanosleep(&wait, NULL);

@@ -54,9 +54,8 @@ void mafsd_pressure_stop(struct mafsd *d);
 /* Return: 0; -EBUSY (open, mapped, dirty); -errno. No locks held. */
 /* @patient: asks again for some ms, when it was closed just now. */
 int mafsd_evict(struct mafsd *d, struct mafsd_inode *inode, bool patient);
-/* @stop: leave off as soon as it is set; do not wait for a lease. May be
- * NULL. */
-int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
+/* @patient: the same. @stop: leave off as soon as it is set; may be NULL. */
+int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode, bool patient,
 		  const atomic_bool *stop);
 
 /* ---- walk.c ---- */
@@ -68,6 +67,7 @@ int mafsd_promote(struct mafsd *d, struct mafsd_inode *inode,
  * @file: a regular file; takes over the reference
  * @directory: before what is in it; may be NULL
  * @failed: a directory that cannot be read, a file that he may not access
+ * @stop: leave off as soon as it is set; may be NULL
  */
 struct mafsd_walk {
 	const struct mafs_who *who;
@@ -76,6 +76,7 @@ struct mafsd_walk {
 	void (*file)(void *context, struct mafsd_inode *inode);
 	void (*directory)(void *context, struct mafsd_inode *inode);
 	void (*failed)(void *context, struct mafsd_inode *inode, int err);
+	const atomic_bool *stop;
 };
 
 /* @top, or all below it. Return: 0, -ENOMEM. */
@@ -86,14 +87,13 @@ int mafsd_walk(struct mafsd *d, struct mafsd_inode *top,
 
 /**
  * mafsd_act_tree() - mafsd_act() on what was found already
- * @stop: leave off as soon as it is set; may be NULL
  *
  * Access to @top itself was asked for. Return: 0, -ENOMEM with the fault set.
  */
 int mafsd_act_tree(struct mafsd *d, const struct mafs_who *who,
 		   enum mafsd_action action, struct mafsd_inode *top,
-		   const atomic_bool *stop, bool count,
-		   struct mafsd_progress *progress, struct mafs_fault *fault);
+		   bool count, struct mafsd_progress *progress,
+		   struct mafs_fault *fault);
 
 /* ---- promote.c: promotion by use ---- */
 

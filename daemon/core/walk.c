@@ -52,6 +52,11 @@ static int meet(struct mafsd *d, const struct mafsd_walk *walk,
 	return 0;
 }
 
+static bool is_stopped(const struct mafsd_walk *walk)
+{
+	return walk->stop && atomic_load(walk->stop);
+}
+
 static int read_dir(struct mafsd *d, const struct mafsd_walk *walk,
 		    struct todo *todo, struct mafsd_inode *inode)
 {
@@ -68,7 +73,8 @@ static int read_dir(struct mafsd *d, const struct mafsd_walk *walk,
 	r = mafsd_opendir(d, inode->nodeid, &dir);
 	if (r < 0)
 		return r;
-	while ((r = mafsd_readdir(dir, offset, &name, &st, &offset)) > 0) {
+	while (!is_stopped(walk) &&
+	       (r = mafsd_readdir(dir, offset, &name, &st, &offset)) > 0) {
 		if (!strcmp(name, ".") || !strcmp(name, "..") ||
 		    mafsd_child(d, inode, name, true, &child, &st) < 0)
 			continue; /* gone meanwhile */
@@ -90,9 +96,9 @@ int mafsd_walk(struct mafsd *d, struct mafsd_inode *top,
 	r = meet(d, walk, &todo, mafsd_inode_ref(d, top));
 	while (todo.n) {
 		dir = todo.dirs[--todo.n];
-		if (r == 0 && walk->directory)
+		if (r == 0 && !is_stopped(walk) && walk->directory)
 			walk->directory(walk->context, dir);
-		if (r == 0)
+		if (r == 0 && !is_stopped(walk))
 			r = read_dir(d, walk, &todo, dir);
 		if (r < 0 && r != -ENOMEM) {
 			walk->failed(walk->context, dir, r);

@@ -11,12 +11,12 @@ import sys
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
-from mafs import MIB, Volume, prepared
+from mafs import MIB, Volume, prepared, slow_to_pull
 from memory import MemoryVolume
 from openapi import Api
 from runner import main, needs
 from tree import block, write_file
-from work import USER, as_user, run, wait_for
+from work import USER, Child, as_user, run, wait_for
 
 GROUP = 4711
 
@@ -78,9 +78,12 @@ def test_every_answer_is_as_described(work):
             assert ask(method, url, "d", name="policy", value="hot") == 200
             assert ask(method, url, "d", name="policy", value="x") == 400
             continue
+        if url == "/v1/admin/stop":
+            continue
         for path in paths[method]:
             ask(method, url, path)
-    want = set(api.calls()) - {("GET", "/v1/files/{path}")}
+    want = set(api.calls()) - {("GET", "/v1/files/{path}"),
+                               ("POST", "/v1/admin/stop")}
     assert seen == want, want - seen
     for method, url in (("GET", "/v1/none"), ("PUT", "/v1/status"),
                         ("POST", "/v1/admin/push"), ("GET", "/v1/meta/none")):
@@ -96,22 +99,21 @@ def test_move_is_seen_while_it_runs(work):
     with open(f"{vol.dir}/big", "wb") as big:
         for i in range(48):
             big.write(block(i, 4 * MIB))
-    os.sync()
-    pid = os.fork()
-    if pid == 0:
-        code, _ = call(vol, "POST", "/v1/admin/pull", path="big", job="me")
-        os._exit(code != 200)
+
+    def pull():
+        assert call(vol, "POST", "/v1/admin/pull", path="big",
+                    job="me")[0] == 200
 
     def jobs():
         return call(vol, "GET", "/v1/admin/jobs")[1]["jobs"]
 
-    def moving():
-        return any(0 < job["bytes_moved"] < job["bytes_total"] == 192 * MIB
-                   and job["job"] == "me" and job["n_total"] == 1
-                   for job in jobs())
-
-    wait_for(moving, 20, "a move that is half done")
-    assert os.waitpid(pid, 0)[1] == 0
+    child, seen = Child(pull), []
+    while child.ended() is None:
+        seen += jobs()
+    child.wait()
+    assert any(0 < job["bytes_moved"] < job["bytes_total"] == 192 * MIB
+               and job["job"] == "me" and job["n_total"] == 1
+               for job in seen), seen
     assert jobs() == []
     vol.umount()
 
@@ -134,6 +136,27 @@ def test_memory_volume_answers_what_it_has(work):
         assert "memory volume" in refused.stderr, refused.stderr
     finally:
         vol.umount()
+
+
+@needs("mafs")
+def test_move_is_stopped_and_says_what_it_did(work):
+    api = Api()
+    vol = prepared(work, {f"d/{i}": b"x" for i in range(200)})
+
+    def pull():
+        with slow_to_pull(f"{vol.dir}/d"):
+            _, answer = call(vol, "POST", "/v1/admin/pull", path="", job="me")
+        assert answer["stopped"] and answer["n_kept"] < 200, answer
+
+    def stop():
+        code, answer = call(vol, "POST", "/v1/admin/stop", job="me")
+        api.check(answer, api.schema("POST", "/v1/admin/stop", code))
+        return code == 200
+
+    child = Child(pull)
+    wait_for(stop, 20, "the job")
+    child.wait()
+    vol.umount()
 
 
 # Other users.

@@ -15,7 +15,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
-from mafs import MIB, prepared
+from mafs import MIB, prepared, slow_to_pull
 from runner import main, needs
 from tree import block, write_file
 from work import Child, run
@@ -296,21 +296,37 @@ def test_top_is_drawn_until_q(work):
 
 @needs("mafs")
 def test_pull_draws_a_bar_and_ends_with_a_plain_line(work):
-    vol = prepared(work, {"big": b""}, memory="tmpfs:768M")
-    with open(f"{vol.dir}/big", "wb") as big:
-        for i in range(128):
-            big.write(block(i, 4 * MIB))
-    code, said = on_terminal(["mafs", "pull", f"{vol.mnt}/big"], columns=72)
-    assert code == 0, said
+    vol = prepared(work, {f"d/{i}": b"x" for i in range(40)})
+    write_file(f"{vol.dir}/d/big", block(1, 64 * MIB))
+    with slow_to_pull(f"{vol.dir}/d"):
+        code, said = on_terminal(["mafs", "pull", f"{vol.mnt}/d"], columns=72)
+    assert code == 1, said
     lines = re.split(rb"[\r\n]+", said.replace(b"\x1b[K", b""))
     bars = [line for line in lines if b"] " in line]
     assert bars and all(len(line) < 72 for line in bars), lines
-    assert all(b"of 512M" in line for line in bars), bars
-    assert any(b"/s" in line and b"left" in line for line in bars), bars
-    assert any(b"pulled 1 file, 512M in" in line for line in lines), lines
-    plain = mafs("push", f"{vol.mnt}/big")
-    assert "pushed 1 file" in plain.stdout and plain.stderr == "", plain
+    assert all(b"% 0 of 64M" in line for line in bars), bars
+    assert any(b"pulled 0 files; kept 41: d/" in line for line in lines), lines
+    plain = mafs("pull", f"{vol.mnt}/d")
+    assert "pulled 41 files, 64M" in plain.stdout and plain.stderr == "", plain
     vol.umount()
+
+
+@needs("mafs")
+def test_pull_is_stopped_by_ctrl_c(work):
+    vol = prepared(work, {f"d/{i}": b"x" for i in range(200)})
+    with slow_to_pull(f"{vol.dir}/d"):
+        code, said = on_terminal(["sh", "-c", "(sleep 0.3; kill -2 $$) & exec "
+                                  f"mafs pull {vol.mnt}/d {vol.mnt}/d"])
+    assert code == 1, said
+    assert said.count(b"; stopped") == 1, said
+    assert call_jobs(vol) == []
+    vol.umount()
+
+
+def call_jobs(vol):
+    return json.loads(run(["curl", "-sS", "--unix-socket",
+                           f"{vol.run_dir}/control.sock",
+                           "http://x/v1/admin/jobs"]).stdout)["jobs"]
 
 
 # What must be refused, with nothing changed.

@@ -212,6 +212,19 @@ def prepared(work, files, **options):
     return vol.mount()
 
 
+@contextlib.contextmanager
+def slow_to_pull(directory):
+    """The files of a directory past the mount are held open, so that pulling
+    each takes the daemon's patience, and fails."""
+    held = [os.open(os.path.join(directory, name), os.O_RDONLY)
+            for name in os.listdir(directory)]
+    try:
+        yield
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
 def call(command, log):
     """Run a program whose daemon may keep its output open: a file, no pipe."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,

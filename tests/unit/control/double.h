@@ -29,6 +29,7 @@ struct mafsd {
 	uid_t uid;
 	gid_t group;
 	size_t n_groups;
+	bool saw_stop;
 };
 
 const char *mafsd_upcall_to_text(enum mafsd_upcall upcall)
@@ -153,6 +154,7 @@ int mafsd_act(struct mafsd *d, const struct mafs_who *who,
 	pthread_cond_broadcast(&d->changed);
 	while (d->sync_blocks)
 		pthread_cond_wait(&d->changed, &d->lock);
+	d->saw_stop = progress->stop && *progress->stop;
 	return 0;
 }
 

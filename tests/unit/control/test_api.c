@@ -358,12 +358,22 @@ static void test_move_with_a_name_is_listed_until_it_ends(void **state)
 	assert_json_int(job, "n_total", 7);
 	assert_json_int(job, "bytes_moved", 1024);
 	json_decref(answer);
+	assert_int_equal(call(fixture, "POST", "/v1/admin/stop?job=yours", "",
+			      &answer),
+			 404);
+	json_decref(answer);
+	assert_int_equal(call(fixture, "POST", "/v1/admin/stop?job=mine", "",
+			      &answer),
+			 200);
+	assert_json_int(answer, "n_stopped", 1);
+	json_decref(answer);
 
 	pthread_mutex_lock(&d->lock);
 	d->sync_blocks = false;
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
 	pthread_join(thread, NULL);
+	assert_true(d->saw_stop);
 	assert_int_equal(call(fixture, "GET", "/v1/admin/jobs", "", &answer),
 			 200);
 	assert_int_equal(json_array_size(json_object_get(answer, "jobs")), 0);

@@ -304,7 +304,7 @@ static void test_what_is_unlinked_meanwhile_is_not_promoted(void **state)
 				     &t_victim),
 		0);
 	must_be(unlink(t_path(c->n, "f")), 0);
-	assert_int_equal(mafsd_promote(c->d, inode, NULL), -ESTALE);
+	assert_int_equal(mafsd_promote(c->d, inode, true, NULL), -ESTALE);
 	assert_null(t_victim.inode);
 	assert_null(inode->file);
 	assert_int_equal(c->d->n_hot, 0);
