@@ -21,13 +21,16 @@ static int allocate(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 
 	if (!keep_size && end > size)
 		size = end;
-	/* All that is new is zeroed: nothing of it is outside. */
 	r = mafsm_fill(m, inode, start, end, &added);
-	if (r == 0 && size > old_size)
-		r = mafsm_zero(m, inode, old_size, size);
 	if (r < 0)
 		return r;
-	return mafsm_log_layout(m, inode, size, 0);
+	if (size > old_size)
+		r = mafsm_zero(m, inode, old_size, size);
+	if (r == 0)
+		r = mafsm_log_layout(m, inode, size, 0);
+	if (r < 0)
+		mafsm_take_back(m, inode, &added);
+	return r;
 }
 
 /* Behind the end there is nothing to zero: anything may lie there. */

@@ -190,10 +190,12 @@ static int zero_around(struct mafsm *m, const struct mafs_layout *added,
 	return r;
 }
 
-/* Takes @added out of the layout again. */
-static void take_back(struct mafsm *m, struct mafsm_inode *inode,
-		      const struct mafs_layout *added)
+void mafsm_take_back(struct mafsm *m, struct mafsm_inode *inode,
+		     const struct mafs_layout *added)
 {
+	/* What the log may have been told is not to be given away. */
+	if (atomic_load(&m->broken))
+		return;
 	for (uint32_t i = 0; i < added->n_runs; i++) {
 		_cleanup_(mafs_layout_done) struct mafs_layout removed = { 0 };
 
@@ -212,9 +214,9 @@ int mafsm_fill(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 
 	if (r < 0)
 		return r;
-	r = zero_around(m, ret_added, start, end);
+	r = zero_around(m, ret_added, inode->node->size_bytes, UINT64_MAX);
 	if (r < 0)
-		take_back(m, inode, ret_added);
+		mafsm_take_back(m, inode, ret_added);
 	return r;
 }
 
@@ -251,7 +253,7 @@ static int fill_for_write(struct mafsm *m, struct mafsm_inode *inode,
 	r = zero_around(m, ret_added, start,
 			end < inode->node->size_bytes ? end : UINT64_MAX);
 	if (r < 0)
-		take_back(m, inode, ret_added);
+		mafsm_take_back(m, inode, ret_added);
 	return r;
 }
 
@@ -303,8 +305,8 @@ static ssize_t write_alone(struct mafsm *m, struct mafsm_inode *inode,
 				     appended ? MAFSM_APPENDED : 0);
 	else if (r == 0)
 		r = mafsm_log_size(m, inode, end);
-	if (r < 0 && !atomic_load(&m->broken))
-		take_back(m, inode, &added);
+	if (r < 0)
+		mafsm_take_back(m, inode, &added);
 	return r < 0 ? r : (ssize_t)len;
 }
 

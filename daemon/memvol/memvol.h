@@ -149,9 +149,13 @@ int mafsm_acl_mode(const void *acl, size_t len, mode_t *mode);
 
 /* ---- data.c ---- */
 
-/* Takes extents. Zeroes what is new and outside of [start, end). Context: inode->io held exclusively. */
+/* Takes extents for the holes of [start, end). What is new and lies before the
+ * end of the file is zeroed. Context: inode->io held exclusively. */
 int mafsm_fill(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 	       uint64_t end, struct mafs_layout *ret_added);
+/* The log was not told: @added is free again. Context: as mafsm_fill(). */
+void mafsm_take_back(struct mafsm *m, struct mafsm_inode *inode,
+		     const struct mafs_layout *added);
 /* Zeroes and flushes; holes stay. Context: as mafsm_fill(). */
 int mafsm_zero(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 	       uint64_t end);
