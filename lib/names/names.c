@@ -243,8 +243,8 @@ static int emit_second(const struct mafs_node *node, mafs_log_emit_fn *emit,
 {
 	int r = 0;
 
-	if (!node->n_names)
-		return 0; /* the root; or open, and gone with its last close */
+	/* What is open without a name may get one; else it goes when the log
+	 * has been read to its end. */
 	if (!node->dir) {
 		r = emit_node(node, emit, context);
 		if (r == 0)
@@ -253,6 +253,28 @@ static int emit_second(const struct mafs_node *node, mafs_log_emit_fn *emit,
 			r = emit_extents(node, emit, context);
 	}
 	return r == 0 ? emit_names(node, emit, context) : r;
+}
+
+/* Ids are not given twice: the highest one is told of also when it is gone, by
+ * an inode without a name, of the type that the tail may say it had. */
+static int emit_max_id(struct mafs_names *names, mafs_log_emit_fn *emit,
+		       void *context)
+{
+	uint32_t type = names->max_id_type;
+	const struct mafs_entry entry = {
+		.type = MAFS_OMF_NODE,
+		.quiet = true,
+		.node = {
+			.id = names->max_id,
+			.mode = type,
+			.parent = S_ISDIR(type) ? MAFS_OMF_ROOT_ID : 0,
+			.target = S_ISLNK(type) ? (char *)"." : NULL,
+		},
+	};
+
+	if (mafs_names_node(names, names->max_id))
+		return 0;
+	return emit(context, &entry);
 }
 
 int mafs_names_emit(struct mafs_names *names, uint64_t *cursor, size_t n_max,
@@ -276,7 +298,7 @@ int mafs_names_emit(struct mafs_names *names, uint64_t *cursor, size_t n_max,
 	if (bucket < names->nodes.n_buckets)
 		return 1;
 	if (second)
-		return 0;
+		return emit_max_id(names, emit, emit_context);
 	*cursor = SECOND_ROUND;
 	return 1;
 }

@@ -92,8 +92,10 @@ struct mafs_node *mafs_node_make(struct mafs_names *names, uint64_t id,
 	node->next = *bucket;
 	*bucket = node;
 	names->nodes.n++;
-	if (id > names->max_id)
+	if (id > names->max_id) {
 		names->max_id = id;
+		names->max_id_type = mode & S_IFMT;
+	}
 	return node;
 }
 

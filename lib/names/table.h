@@ -32,6 +32,7 @@ struct mafs_names {
 	struct mafs_name_table names;
 	struct mafs_node *root;
 	uint64_t max_id;
+	uint32_t max_id_type;
 };
 
 /* ---- nodes.c ---- */

@@ -488,6 +488,55 @@ static void test_a_checkpoint_beside_changes_is_whole(void **state)
 	}
 }
 
+static int apply_emitted(void *context, const struct mafs_entry *entry)
+{
+	_cleanup_(mafs_buffer_done) struct mafs_buffer record = { 0 };
+
+	/* One that the log would take. */
+	assert_int_equal(mafs_entry_encode(entry, &record), 0);
+	return apply(context, *entry);
+}
+
+static void test_an_id_that_is_gone_is_not_given_again(void **state)
+{
+	struct mafs_names *names = *state, *next;
+	static const uint32_t types[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR };
+
+	make(names, 2, S_IFREG | 0644, 1, "f");
+	for (uint32_t i = 0; i < MAFS_ARRAY_SIZE(types); i++) {
+		uint64_t id = 7 + i, cursor = 0;
+
+		make(names, id, types[i] | 0644, 1, "g");
+		assert_int_equal(apply(names,
+				       name_entry(MAFS_OMF_UNNAME, 1, "g", id)),
+				 0);
+		mafs_names_settle(names, NULL, NULL);
+		assert_int_equal(mafs_names_new(&next), 0);
+		while (mafs_names_emit(names, &cursor, 1, apply_emitted,
+				       next) == 1)
+			;
+		mafs_names_settle(next, NULL, NULL);
+		assert_int_equal(mafs_names_count(next), 2);
+		assert_int_equal(mafs_names_max_id(next), id);
+		mafs_names_free(next);
+	}
+}
+
+static void test_what_is_open_without_a_name_is_in_a_checkpoint(void **state)
+{
+	struct mafs_names *names = *state, *next;
+	uint64_t cursor = 0;
+
+	assert_int_equal(apply(names, node_entry(2, S_IFREG | 0600)), 0);
+	mafs_names_node(names, 2)->pins++;
+	assert_int_equal(mafs_names_new(&next), 0);
+	while (mafs_names_emit(names, &cursor, 1, apply_emitted, next) == 1)
+		;
+	assert_int_equal(apply(next, name_entry(MAFS_OMF_NAME, 1, "f", 2)), 0);
+	assert_int_equal(id_at(next, 1, "f"), 2);
+	mafs_names_free(next);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +548,8 @@ int main(void)
 		T(test_what_cannot_be_is_refused),
 		T(test_a_listing_goes_on_where_it_was),
 		cmocka_unit_test(test_a_checkpoint_beside_changes_is_whole),
+		T(test_an_id_that_is_gone_is_not_given_again),
+		T(test_what_is_open_without_a_name_is_in_a_checkpoint),
 #undef T
 	};
 
