@@ -105,6 +105,25 @@ static void test_copies_beyond_a_truncated_file_are_eio(void **state)
 	}
 }
 
+static void test_mask_of_signals_is_as_it_was(void **state)
+{
+	_cleanup_file_ struct mapped_file file;
+	sigset_t before, after;
+	uint8_t byte;
+
+	open_file(MAFS_PERSIST_FILE, &file);
+	assert_int_equal(ftruncate(file.fd, PAGE), 0);
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &before, NULL);
+	assert_int_equal(mafs_guarded_copy(&byte, file.mapping->base + PAGE, 1),
+			 -EIO);
+	pthread_sigmask(SIG_UNBLOCK, &before, &after);
+	assert_true(sigismember(&after, SIGUSR2));
+	assert_false(sigismember(&after, SIGBUS));
+	assert_false(sigismember(&after, SIGTERM));
+}
+
 static void *copy_lost(void *context)
 {
 	struct mapped_file *file = context;
@@ -202,6 +221,7 @@ int main(void)
 		cmocka_unit_test(
 			test_lines_of_the_processors_caches_can_be_flushed),
 		cmocka_unit_test(test_copies_beyond_a_truncated_file_are_eio),
+		cmocka_unit_test(test_mask_of_signals_is_as_it_was),
 		cmocka_unit_test(test_each_thread_has_its_own_guard),
 		cmocka_unit_test(test_foreign_sigbus_is_passed_on),
 	};
