@@ -211,12 +211,12 @@ static int become_clean(struct mafsd *d, struct mafsd_file *file,
 static bool is_held_off(const struct mafsd_file *file,
 			const struct mafsd_copy *copy, bool flushed)
 {
-	return flushed && file->n_stores && !file->mapped_writer &&
-	       file->gen == copy->gen;
+	return flushed && file->n_stores && !file->n_writers &&
+	       !file->mapped_writer && file->gen == copy->gen;
 }
 
 /* Bytes came in between, or may have come, or no flush was asked for. @held:
- * none came, but a rename or write that is under way held it off. */
+ * none came, but a rename that is under way held it off. */
 static void stay_dirty(struct mafsd *d, struct mafsd_file *file, bool held)
 {
 	if (held) {
@@ -224,6 +224,10 @@ static void stay_dirty(struct mafsd *d, struct mafsd_file *file, bool held)
 	} else if (file->mapped_writer) {
 		file->dirty_whole = true;
 		mafsd_queue_patient(d, file, mafsd_due_changed(d));
+	} else if (file->n_writers > 0) {
+		/* Perhaps in the middle of being rewritten: N would be cut to
+		 * what has come so far. */
+		mafsd_queue_dirty(d, file, mafsd_due_changed(d));
 	} else {
 		mafsd_queue_dirty(d, file, mafsd_due_closed(d));
 	}

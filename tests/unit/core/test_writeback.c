@@ -839,6 +839,40 @@ static void test_write_during_write_back_leaves_the_file_dirty(void **state)
 	core_stop(c);
 }
 
+static bool is_dirty(struct mafsd_file *file)
+{
+	mafs_guard(&file->inode->lock);
+
+	return mafsd_is_dirty(file);
+}
+
+static int64_t is_due_in_ms(struct mafsd_file *file)
+{
+	mafs_guard(&file->inode->lock);
+
+	return file->due_ms - mafsd_now_ms();
+}
+
+/* What is being rewritten is not brought down half before its time. */
+static void test_file_that_is_open_for_writing_is_tried_late(void **state)
+{
+	struct core *c = *state;
+	struct meanwhile m = { .c = c };
+
+	core_option(c, "writeback_after", "10s");
+	core_option(c, "writeback_most", "1h");
+	start(c);
+	m.open = open_clean(c, "f", MIB, &m.nodeid);
+	core_write_pattern(c, m.open, 0, 4096, 9);
+	tier.in_write_context = &m;
+	tier.in_write = write_meanwhile;
+	core_fsync(c, m.open);
+	must(is_due_in_ms(core_file(c, m.nodeid)) > 60000);
+	mafsd_release(c->d, m.open);
+	must(is_due_in_ms(core_file(c, m.nodeid)) <= 10000);
+	core_stop(c);
+}
+
 static const struct mafs_memory_ops *real_memory;
 
 static ssize_t pwrite_after_sync(struct mafs_memory_file *file,
@@ -932,15 +966,15 @@ static void test_write_back_that_was_held_off_is_tried_soon(void **state)
 	open = open_clean(c, "f", MIB, &nodeid);
 	file = core_file(c, nodeid);
 	core_write_pattern(c, open, 0, 4096, 9);
-	hold(file, 1);
-	core_fsync(c, open);
-	must(mafsd_is_dirty(file));
-	must(file->due_ms - mafsd_now_ms() < 1000);
-	hold(file, -1U);
-	for (int i = 0; i < 1000 && mafsd_is_dirty(file); i++)
-		usleep(10000);
-	must(!mafsd_is_dirty(file));
 	mafsd_release(c->d, open);
+	hold(file, 1);
+	must_be(mafsd_sync(c->d, NULL), 0);
+	must(is_dirty(file));
+	must(is_due_in_ms(file) < 1000);
+	hold(file, -1U);
+	for (int i = 0; i < 1000 && is_dirty(file); i++)
+		usleep(10000);
+	must(!is_dirty(file));
 	core_stop(c);
 }
 
@@ -1271,7 +1305,7 @@ static int contended_usage(struct mafs_memory *memory,
 {
 	int r = real_memory->usage(memory, ret);
 
-	ret->used_bytes = used_bytes -= 4096;
+	ret->used_bytes = atomic_fetch_sub(&used_bytes, 4096) - 4096;
 	return r;
 }
 
@@ -1479,6 +1513,7 @@ int main(void)
 		CORE_TEST(test_file_is_not_clean_before_the_log_says_so),
 		CORE_TEST(test_copy_stays_that_the_log_could_not_drop),
 		CORE_TEST(test_write_during_write_back_leaves_the_file_dirty),
+		CORE_TEST(test_file_that_is_open_for_writing_is_tried_late),
 		CORE_TEST(test_write_back_during_a_write_leaves_the_file_dirty),
 		CORE_TEST(test_file_that_is_clean_is_not_in_use_on_disk),
 		CORE_TEST(test_write_back_that_was_held_off_is_tried_soon),
