@@ -56,7 +56,7 @@ void mafs_device_spec_done(struct mafs_device_spec *spec);
 int mafs_device_spec_absolute(const char *text, char **ret,
 			      struct mafs_fault *fault);
 /* Does @text name a memory device rather than a directory? "KIND:..." or the
- * path of a device-DAX or regular file. */
+ * path of a device-DAX, or of a file that holds a superblock. */
 bool mafs_device_spec_is(const char *text);
 
 /**

@@ -10,8 +10,11 @@
 #include <mafs/device.h>
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <mafs/cleanup.h>
+#include <mafs/omf.h>
 #include <mafs/platform.h>
 #include <mafs/size.h>
 #include <stdio.h>
@@ -182,9 +185,26 @@ void mafs_device_spec_done(struct mafs_device_spec *spec)
 	*spec = (struct mafs_device_spec){};
 }
 
+/* Does one of the superblock copies look like one? */
+static bool is_formatted(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	uint64_t magic;
+
+	for (off_t i = 0; fd >= 0 && i < MAFS_OMF_N_SB; i++)
+		if (pread(fd, &magic, sizeof(magic), i * MAFS_OMF_SB_SIZE) ==
+			    sizeof(magic) &&
+		    le64toh(magic) == MAFS_OMF_SB_MAGIC)
+			return true;
+	return false;
+}
+
 bool mafs_device_spec_is(const char *text)
 {
 	enum mafs_device_kind kind;
 
-	return behind_kind(text, &kind) || !kind_of_path(text, &kind);
+	if (behind_kind(text, &kind))
+		return true;
+	return !kind_of_path(text, &kind) &&
+	       (kind == MAFS_DEVICE_DAX || is_formatted(text));
 }

@@ -56,9 +56,13 @@ static void test_kinds_are_read(void **state)
 static void test_path_says_itself_what_it_is(void **state)
 {
 	char path[] = "/tmp/mafs-device-XXXXXX";
+	uint64_t magic = htole64(MAFS_OMF_SB_MAGIC);
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
+	/* A file that holds no superblock is just a file. */
+	assert_false(mafs_device_spec_is(path));
+	assert_int_equal(pwrite(fd, &magic, sizeof(magic), 0), sizeof(magic));
 	close(fd);
 	parses_to(path, MAFS_DEVICE_FILE, path, 0);
 	unlink(path);
