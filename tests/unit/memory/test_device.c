@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mafs/omf.h>
 #include <mafs/pool.h>
 #include <string.h>
 #include <sys/stat.h>
