@@ -138,6 +138,7 @@ struct mafsd_file {
 	uint64_t wb_reserved; /* of these, for the running write-back */
 	int64_t dirty_since_ms;
 	int64_t due_ms; /* when write-back should begin */
+	bool due_empty; /* soon, as it is empty */
 	bool patient; /* queue_lock: not before, be it urgent */
 	bool wb_busy; /* one write-back at a time */
 	bool wb_drop; /* dropped when the write-back ends */

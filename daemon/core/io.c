@@ -132,6 +132,7 @@ static int prepare_write(struct mafsd *d, const struct mafsd_caller *caller,
 	r = mafsd_hot_dirty(d, inode);
 	if (r < 0)
 		return r;
+	mafsd_due_again(d, file);
 	file->n_stores++;
 	return 1;
 }

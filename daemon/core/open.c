@@ -6,6 +6,9 @@
 #include "names.h"
 #include "path.h"
 
+/* Who empties a file is mostly about to fill it. */
+#define EMPTY_DELAY_MS 1000
+
 static bool is_writer(int flags)
 {
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
@@ -33,6 +36,7 @@ static int admit_mapped_writer(struct mafsd *d, struct mafsd_inode *inode)
 		return r;
 	if (!was_dirty) /* nothing has changed so far */
 		file->shown_ctime = st.st_ctim;
+	mafsd_due_again(d, file);
 	file->dirty_whole = true;
 	file->mapped_writer = true;
 	file->gen++;
@@ -283,8 +287,8 @@ int mafsd_create(struct mafsd *d, const struct mafsd_caller *caller,
 
 /* ---- release ---- */
 
-/* Its bytes were all truncated away and nothing came: N follows at once, so
- * that `> huge.log` frees disk space. */
+/* Its bytes were all truncated away and nothing came: N follows soon, so that
+ * `> huge.log` frees disk space. */
 static bool settled_empty(struct mafsd *d, struct mafsd_inode *inode)
 {
 	struct mafsd_file *file = inode->file;
@@ -320,8 +324,9 @@ static void last_release(struct mafsd *d, struct mafsd_inode *inode)
 	if (mafsd_is_dirty(file) && file->wb_attempts == 0) {
 		int64_t due = mafsd_due_closed(d);
 
-		if (settled_empty(d, inode))
-			due = 0;
+		file->due_empty = settled_empty(d, inode);
+		if (file->due_empty && due > mafsd_now_ms() + EMPTY_DELAY_MS)
+			due = mafsd_now_ms() + EMPTY_DELAY_MS;
 		if (due < mafsd_due_ms(file))
 			mafsd_queue_dirty(d, file, due);
 	}

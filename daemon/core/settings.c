@@ -88,6 +88,15 @@ int64_t mafsd_due_changed(struct mafsd *d)
 	return mafsd_now_ms() + (int64_t)(most > after ? most : after);
 }
 
+void mafsd_due_again(struct mafsd *d, struct mafsd_file *file)
+{
+	bool was = file->due_empty;
+
+	file->due_empty = false;
+	if (was && mafsd_is_dirty(file) && !file->wb_busy)
+		mafsd_queue_dirty(d, file, mafsd_due_changed(d));
+}
+
 /* ---- live ---- */
 
 void mafsd_settings_get(struct mafsd *d, struct mafs_settings *ret)

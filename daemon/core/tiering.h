@@ -27,6 +27,9 @@ void mafsd_settings_apply(struct mafsd *d);
 /* A changed file's write-back: after its last close; at the latest. */
 int64_t mafsd_due_closed(struct mafsd *d);
 int64_t mafsd_due_changed(struct mafsd *d);
+/* Bytes come into a file that was to go down soon because it was empty.
+ * Context: inode->lock held. */
+void mafsd_due_again(struct mafsd *d, struct mafsd_file *file);
 
 /* ---- policy.c: what people want of a file ---- */
 

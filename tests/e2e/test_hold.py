@@ -3,11 +3,9 @@
 """How long and how much may stay in memory alone: writeback_after,
 writeback_at, dirty_max."""
 
-import contextlib
 import os
 import shutil
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
@@ -15,34 +13,20 @@ from compile import compile_and_delete
 from mafs import MIB, Volume
 from runner import main, needs
 from tree import block, read_file, write_file
+from usage import calm, memory_used
 from work import wait_for
 
 HOLD = "writeback_after=1h,writeback_at=60%"
 
 
-@contextlib.contextmanager
-def most_memory_used(vol):
-    """The size of memory, and a list that ends with the most that was used."""
-    memory = f"{vol.run_dir}/memory/data"
-    seen, stop = [0], threading.Event()
-
-    def sample():
-        while not stop.wait(0.1):
-            st = os.statvfs(memory)
-            seen.append((st.f_blocks - st.f_bfree) * st.f_frsize)
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
-
-
-@needs("gcc", "make")
+@needs("mafs", "gcc", "make", "mkfs.ext4")
 def test_compile_and_delete_writes_nothing(work):
-    vol = Volume(work, options=HOLD).mount()
+    """With a journal, which keeps the order of names: else what replaces
+    another file goes down before."""
+    source = f"{work.disk()}/dir"
+    os.mkdir(source)
+    vol = Volume(work, source=source,
+                 options=f"{HOLD},{calm(work)}").mount()
     for _ in range(3):
         compile_and_delete(f"{vol.mnt}/build", 12)
     write_file(f"{vol.mnt}/kept", block(1, MIB))
@@ -59,7 +43,7 @@ def test_compile_and_delete_writes_nothing(work):
 @needs("mafs")
 def test_open_file_is_held_as_long(work):
     """Though writeback_most is shorter."""
-    vol = Volume(work, options=f"{HOLD},writeback_most=0").mount()
+    vol = Volume(work, options=f"{HOLD},writeback_most=0,{calm(work)}").mount()
     with open(f"{vol.mnt}/f", "wb") as file:
         file.write(block(1, MIB))
         file.flush()
@@ -70,7 +54,8 @@ def test_open_file_is_held_as_long(work):
 
 @needs("mafs")
 def test_so_much_dirty_goes_down(work):
-    vol = Volume(work, memory="tmpfs:64M", options=HOLD).mount()
+    vol = Volume(work, memory="tmpfs:64M",
+                 options=f"{HOLD},{calm(work)}").mount()
     for i in range(34):
         write_file(f"{vol.mnt}/{i}", block(i, MIB))
     time.sleep(1.5)
@@ -88,8 +73,9 @@ def test_so_much_dirty_goes_down(work):
 def test_past_its_bounds_it_goes_to_the_disk(work):
     """Four times memory, held for an hour: new files begin on the disk, an
     open one goes on there, memory is never above its size."""
-    vol = Volume(work, memory="tmpfs:64M", options=HOLD).mount()
-    with most_memory_used(vol) as used:
+    vol = Volume(work, memory="tmpfs:64M",
+                 options=f"{HOLD},{calm(work)}").mount()
+    with memory_used(vol) as used:
         for i in range(128):
             write_file(f"{vol.mnt}/{i}", block(i, MIB))
         with open(f"{vol.mnt}/large", "wb") as file:

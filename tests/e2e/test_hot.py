@@ -17,6 +17,7 @@ from runner import main, needs, scale
 from syscalls import capability_xattr
 from tree import (assert_same, block, make_tree, manifest, read_file,
                   write_file)
+from usage import calm
 from work import Child, as_user, run, wait_for
 
 POLICY = "user.mafs.policy"
@@ -60,7 +61,7 @@ def overwritten(content, chunks):
 def test_only_changed_chunks_go_down(work):
     content = block(1, SIZE)
     vol = hot_volume(work, {"f": content}, memory="tmpfs:50%",
-                     options="writeback_after=1h")
+                     options=f"writeback_after=1h,{calm(work)}")
     chunks = random_chunks(500)
     writes, opens = vol.upcalls("write", "open")
     overwrite(f"{vol.mnt}/f", chunks)
@@ -79,7 +80,7 @@ def test_only_changed_chunks_go_down(work):
 def test_stores_through_a_mapping_go_down(work):
     content = block(1, SIZE)
     vol = hot_volume(work, {"f": content}, memory="tmpfs:50%",
-                     options="writeback_after=1h")
+                     options=f"writeback_after=1h,{calm(work)}")
     chunks = random_chunks(100)
     fd = os.open(f"{vol.mnt}/f", os.O_RDWR)
     memory = mmap.mmap(fd, SIZE)
@@ -93,7 +94,12 @@ def test_stores_through_a_mapping_go_down(work):
             chunk.to_bytes(8, "big") * (CHUNK // 8)
     memory.close()
     assert went_down(vol, vol.sync) == 50 * CHUNK
-    assert vol.status()["n_dirty"] == 0
+
+    def is_clean():  # the kernel may be late to let go of the mapping
+        vol.sync()
+        return vol.status()["n_dirty"] == 0
+
+    wait_for(is_clean, 30, "the end of the mapping")
     vol.umount()
     assert read_file(f"{vol.dir}/f") == overwritten(content, chunks)
 
@@ -101,7 +107,8 @@ def test_stores_through_a_mapping_go_down(work):
 @needs("mafs")
 def test_killed_daemon_loses_nothing(work):
     content = block(1, 8 * MIB)
-    vol = hot_volume(work, {"f": content}, options="writeback_after=1h")
+    vol = hot_volume(work, {"f": content},
+                     options=f"writeback_after=1h,{calm(work)}")
     fd = os.open(f"{vol.mnt}/f", os.O_RDWR)
     os.pwrite(fd, b"before", 100)
     write_file(f"{vol.mnt}/new", content)
@@ -146,7 +153,8 @@ def test_others_see_size_and_times_at_once(work):
 
 @needs("mafs")
 def test_synchronous_writes_are_on_the_disk(work):
-    vol = hot_volume(work, {"f": block(1, MIB)}, options="writeback_after=1h")
+    vol = hot_volume(work, {"f": block(1, MIB)},
+                     options=f"writeback_after=1h,{calm(work)}")
     for flags in (os.O_SYNC, os.O_DSYNC):
         fd = os.open(f"{vol.mnt}/f", os.O_RDWR)  # goes past the daemon
         sync = os.open(f"{vol.mnt}/f", os.O_WRONLY | flags)

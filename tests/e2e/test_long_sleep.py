@@ -13,10 +13,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from compile import compile_and_delete, touch_and_delete
 from mafs import Volume
 from runner import main, needs, scale
+from usage import calm
 from work import run
 
 N_FILES = scale(40, 400)
-N_TURNS = scale(3, 10)
+N_TURNS = scale(8, 20)
 
 
 def sectors_written(point):
@@ -27,10 +28,13 @@ def sectors_written(point):
 
 
 def measure(work, name, build):
-    disk = work.disk(name, size="512M")
+    # Nothing is to be made ready in the background.
+    disk = work.disk(name, size="512M",
+                     mkfs=("-E", "lazy_itable_init=0,lazy_journal_init=0"))
     os.mkdir(f"{disk}/dir")
     vol = Volume(work, source=f"{disk}/dir", mnt=work.join(name + ".mnt"),
-                 options="writeback_after=1h,writeback_at=60%").mount()
+                 options="writeback_after=1h,writeback_at=60%,"
+                         + calm(work)).mount()
     run(["sync", "-f", disk])
     before = sectors_written(disk)
     for _ in range(N_TURNS):

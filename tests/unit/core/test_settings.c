@@ -134,6 +134,31 @@ static void test_so_much_dirty_is_written_back_at_once(void **state)
 	core_stop(c);
 }
 
+/* It goes down soon as long as it is empty, and not any more when the
+ * bytes of a rewrite have come. */
+static void test_emptied_file_is_held_again_when_bytes_come(void **state)
+{
+	struct mafsd_open *open;
+	struct core *c = *state;
+	uint64_t f;
+
+	core_start(c);
+	make_dirty(c, "f", 1000);
+	must_be(mafsd_sync(c->d, NULL), 0);
+	f = core_lookup(c, "f");
+	mafsd_release(c->d, core_open(c, f, O_WRONLY | O_TRUNC));
+	open = core_open(c, f, O_WRONLY);
+	core_write_text(c, open, "new");
+	mafsd_release(c->d, open);
+	usleep(1500000);
+	must_be(c->d->n_dirty, 1);
+	must_be(c->d->n_written_back, 1);
+	mafsd_release(c->d, core_open(c, f, O_WRONLY | O_TRUNC));
+	must(wait_clean(c));
+	must_be(n_size(c, "f"), 0);
+	core_stop(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +167,7 @@ int main(void)
 		CORE_TEST(test_change_counts_now_and_is_kept),
 		CORE_TEST(test_wrong_change_changes_nothing),
 		CORE_TEST(test_so_much_dirty_is_written_back_at_once),
+		CORE_TEST(test_emptied_file_is_held_again_when_bytes_come),
 	};
 
 	return cmocka_run_group_tests_name("core.settings", tests, NULL, NULL);
