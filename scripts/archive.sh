@@ -48,3 +48,17 @@ archive_open()
 	# shellcheck disable=SC2086
 	apt_quiet $archive_options update
 }
+
+# archive_source PACKAGE SUITE FOLDER: unpacked in FOLDER/source/PACKAGE-VERSION
+archive_source()
+{
+	archive_open deb-src "$2" "$3/apt" || return 1
+	rm -rf "$3/source"
+	mkdir "$3/source"
+	# shellcheck disable=SC2086
+	(cd "$3/source" &&
+		apt_quiet $archive_options source --only-source "$1") ||
+		return 1
+	set -- "$3"/source/"$1"-*/
+	[ -d "$1" ]
+}

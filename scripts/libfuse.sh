@@ -49,26 +49,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-fetch_source()
-{
-	archive_open deb-src "$1" "$work/apt" || return 1
-	rm -rf "$work/source"
-	mkdir "$work/source"
-	# shellcheck disable=SC2086
-	(cd "$work/source" &&
-		apt_quiet $archive_options source --only-source fuse3) ||
-		return 1
-	set -- "$work"/source/fuse3-*/meson.build
-	[ -f "$1" ]
-}
-
 step "libfuse: fetching Debian's source package"
-if ! fetch_source sid; then
+if ! archive_source fuse3 sid "$work"; then
 	if private_is_at_least $least; then
 		step "libfuse $(private_version), in $prefix"
 		exit 0
 	fi
-	fetch_source trixie ||
+	archive_source fuse3 trixie "$work" ||
 		die "Debian's source package of fuse3 cannot be had"
 fi
 

@@ -133,5 +133,46 @@ def need(*names):
             raise Skip(f"needs {name}")
 
 
+def need_memory(n_bytes):
+    with open("/proc/meminfo") as info:
+        free = int(info.read().split("MemAvailable:")[1].split()[0]) << 10
+    if free < n_bytes:
+        raise Skip(f"needs {n_bytes >> 20} MiB of free memory")
+
+
 def call(args, **more):
     return run(args, timeout=3600, **more).stdout
+
+
+def in_turn(number, *sides):
+    """Each round begins with another side."""
+    return sides[number % len(sides):] + sides[:number % len(sides)]
+
+
+def to_bytes(text):
+    return int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]
+
+
+def lay_out(path, options):
+    """A file without holes, and nothing of it left to be written."""
+    megabytes = to_bytes(options.size) >> 20
+    call(["dd", "if=/dev/urandom", f"of={path}", "bs=1M",
+          f"count={megabytes}", "conv=fsync", "status=none"])
+
+
+def fio(path, options, rw, bs, engine="psync", whole=False, n_jobs=1):
+    """Bytes a second, or operations a second for small blocks; each job has
+    its share of the file."""
+    share = to_bytes(options.size) // n_jobs
+    command = ["fio", "--name=job", f"--filename={path}", f"--rw={rw}",
+               f"--bs={bs}", f"--ioengine={engine}", f"--size={share}",
+               f"--numjobs={n_jobs}", f"--offset_increment={share}",
+               "--invalidate=0", "--fallocate=none", "--iomem_align=4k",
+               "--output-format=json", "--group_reporting",
+               "--randrepeat=0", "--norandommap"]
+    if not whole:
+        command += ["--time_based", f"--runtime={options.seconds}"]
+    said = call(command, cwd=os.path.dirname(path))
+    job = json.loads(said[said.index("{"):])["jobs"][0]
+    side = job["read" if "read" in rw else "write"]
+    return side["bw_bytes"] if bs == "1M" else side["iops"]

@@ -7,7 +7,7 @@ import argparse
 import os
 import time
 
-from bench import Results, bench, call, common_options, need, settle
+from bench import Results, bench, call, common_options, in_turn, need, settle
 from mafs import Volume
 from sources import linux_tar
 from work import run
@@ -27,7 +27,7 @@ def mergerfs(work):
 
 def measure_names(results, options, program, places):
     for number in range(options.rounds):
-        for side in in_turn(number, places):
+        for side in in_turn(number, *places):
             top = f"{places[side]}/round-{number}"
             for i in range(20):
                 os.makedirs(f"{top}/{i}")
@@ -38,15 +38,10 @@ def measure_names(results, options, program, places):
             call(["rm", "-r", top])
 
 
-def in_turn(number, places):
-    names = list(places)
-    return names[number % len(names):] + names[:number % len(names)]
-
-
 def measure_unpack(results, options, places):
     archive = linux_tar()
     for number in range(options.unpack_rounds):
-        for side in in_turn(number, places):
+        for side in in_turn(number, *places):
             target = f"{places[side]}/unpacked"
             os.mkdir(target)
             with open(archive, "rb") as source:  # in the page cache

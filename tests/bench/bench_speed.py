@@ -4,44 +4,13 @@
 cold file against the disk's own file system, with fio, in one run."""
 
 import argparse
-import json
 import os
 import platform
 
-from bench import (Results, bench, call, common_options, io_uring, need,
-                   settle)
+from bench import (Results, bench, common_options, fio, in_turn, io_uring,
+                   lay_out, need, need_memory, settle, to_bytes)
 from mafs import Volume
-from work import PLAIN, Skip, run
-
-
-def fio(path, options, rw, bs, engine="psync", whole=False):
-    """One job; bytes a second, or operations a second for small blocks."""
-    command = ["fio", "--name=job", f"--filename={path}", f"--rw={rw}",
-               f"--bs={bs}", f"--ioengine={engine}", f"--size={options.size}",
-               "--invalidate=0", "--fallocate=none", "--group_reporting",
-               "--output-format=json", "--randrepeat=0", "--norandommap"]
-    if not whole:
-        command += ["--time_based", f"--runtime={options.seconds}"]
-    said = call(command, cwd=os.path.dirname(path))
-    job = json.loads(said[said.index("{"):])["jobs"][0]
-    side = job["read" if "read" in rw else "write"]
-    return side["bw_bytes"] if bs == "1M" else side["iops"]
-
-
-def lay_out(path, options):
-    """A file without holes, and nothing of it left to be written."""
-    megabytes = to_bytes(options.size) >> 20
-    call(["dd", "if=/dev/urandom", f"of={path}", "bs=1M",
-          f"count={megabytes}", "conv=fsync", "status=none"])
-
-
-def to_bytes(text):
-    return int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]
-
-
-def in_turn(number, *sides):
-    """Each round begins with another side."""
-    return sides[number % len(sides):] + sides[:number % len(sides)]
+from work import PLAIN, run
 
 
 READS = (("1M sequential read", "read", "1M", "psync"),
@@ -57,7 +26,7 @@ def measure_reads(results, options, tmpfs, vol):
         for what, rw, bs, engine in READS:
             for side in in_turn(number, "tmpfs", "mafs"):
                 results.add(what, side, fio(hot[side], options, rw, bs,
-                                            engine))
+                                            engine=engine))
     return 0 if PLAIN else vol.upcalls("read") - before
 
 
@@ -91,10 +60,7 @@ def volume(work, options, name, more):
 
 def measure(work, options):
     need("fio")
-    with open("/proc/meminfo") as info:
-        free = int(info.read().split("MemAvailable:")[1].split()[0]) << 10
-    if free < to_bytes(options.size) * 5:
-        raise Skip(f"--size {options.size} needs five times as much memory")
+    need_memory(to_bytes(options.size) * 5)
     results, facts = Results(), {"kernel": platform.release()}
     tmpfs, disk = work.join("tmpfs"), work.join("disk")
     os.mkdir(tmpfs)

@@ -64,13 +64,11 @@ class MemoryVolume:
                 log.seek(begin)
                 said = log.read().strip()[-400:]
             raise AssertionError(f"mafs mount: exit {code}: {said}")
-        self.pid = self._daemon()
+        self.pid = self.status()["pid"]
         return self
 
-    def _daemon(self):
-        """Whose mount it is."""
-        return json.loads(
-            run(["mafs", "status", self.mnt, "--json"]).stdout)["pid"]
+    def status(self):
+        return json.loads(run(["mafs", "status", self.mnt, "--json"]).stdout)
 
     def is_mounted(self):
         return any(point == self.mnt for point, _, _ in mounts())
