@@ -17,7 +17,8 @@
 #include <string.h>
 
 #define WORD_UNITS 64U
-#define LEAF_UNITS 4096U
+#define LEAF_UNITS 1024U
+#define LEAF_WORDS (LEAF_UNITS / WORD_UNITS)
 #define UNIT_MIN 4096U
 #define UNIT_MAX (1U << 30)
 
@@ -85,23 +86,50 @@ static void mark_units(struct mafs_alloc *alloc, uint64_t from, uint64_t end,
 	}
 }
 
+/* Are there @n bits in a row? */
+static bool has_run(uint64_t bits, uint64_t n)
+{
+	uint64_t len = 1;
+
+	while (len < n && bits) {
+		uint64_t more = min_u64(len, n - len);
+
+		bits &= bits >> more;
+		len += more;
+	}
+	return bits;
+}
+
+/* By words, as it is made anew at each change. */
 static struct piece piece_of_leaf(const struct mafs_alloc *alloc, size_t leaf)
 {
-	uint64_t start = (uint64_t)leaf * LEAF_UNITS;
-	uint64_t end = start + LEAF_UNITS, at = start, stop;
 	struct piece piece = {};
+	const uint64_t *words;
+	bool any_taken = false;
+	uint64_t run = 0; /* free up to here */
 
 	if (leaf >= alloc->n_leaves_used)
 		return piece;
-	for (; at < end; at = stop) {
-		at = next_unit(alloc, at, end, false);
-		stop = next_unit(alloc, at, end, true);
-		if (at == start)
-			piece.front = stop - at;
-		if (stop == end)
-			piece.back = stop - at;
-		piece.longest = max_u64(piece.longest, stop - at);
+	words = alloc->taken + leaf * LEAF_WORDS;
+	for (size_t i = 0; i < LEAF_WORDS; i++) {
+		if (!words[i]) {
+			run += WORD_UNITS;
+			continue;
+		}
+		run += (uint64_t)__builtin_ctzll(words[i]);
+		if (!any_taken)
+			piece.front = run;
+		any_taken = true;
+		piece.longest = max_u64(piece.longest, run);
+		while (piece.longest < WORD_UNITS &&
+		       has_run(~words[i], piece.longest + 1))
+			piece.longest++;
+		run = (uint64_t)__builtin_clzll(words[i]);
 	}
+	piece.back = run;
+	piece.longest = max_u64(piece.longest, run);
+	if (!any_taken)
+		piece.front = run;
 	return piece;
 }
 
@@ -118,23 +146,37 @@ static struct piece piece_of_two(const struct piece *left,
 	};
 }
 
-/* Brings the tree over the leaves [first, last] up to date. */
+static bool piece_set(struct piece *piece, struct piece value)
+{
+	bool changes = piece->front != value.front ||
+		       piece->longest != value.longest ||
+		       piece->back != value.back;
+
+	*piece = value;
+	return changes;
+}
+
+/* Brings the tree over the leaves [first, last] up to date, as far up as
+ * anything changes. */
 static void tree_update(struct mafs_alloc *alloc, size_t first, size_t last)
 {
+	bool changed = false;
 	uint64_t n = LEAF_UNITS;
 
 	for (size_t leaf = first; leaf <= last; leaf++)
-		alloc->tree[alloc->n_leaves + leaf] =
-			piece_of_leaf(alloc, leaf);
+		changed |= piece_set(&alloc->tree[alloc->n_leaves + leaf],
+				     piece_of_leaf(alloc, leaf));
 	first += alloc->n_leaves;
 	last += alloc->n_leaves;
-	while (first > 1) {
+	while (changed && first > 1) {
+		changed = false;
 		first /= 2;
 		last /= 2;
 		for (size_t node = first; node <= last; node++)
-			alloc->tree[node] =
+			changed |= piece_set(
+				&alloc->tree[node],
 				piece_of_two(&alloc->tree[2 * node],
-					     &alloc->tree[2 * node + 1], n);
+					     &alloc->tree[2 * node + 1], n));
 		n *= 2;
 	}
 }

@@ -54,7 +54,7 @@ static int append_extent(const struct mafs_pool *pool,
 		return extent_fault(extent, index, device,
 				    "the device is missing", fault);
 	if (!mafs_range_fits(run.offset, run.length,
-			     pool->devices[device]->size_bytes))
+			     mapped_of(pool->devices[device])->data_bytes))
 		return extent_fault(extent, index, -EUCLEAN,
 				    "behind the device's end", fault);
 	run.device = (uint32_t)device;

@@ -45,6 +45,9 @@ void mapped_take_superblock(struct mapped *mapped,
 		after = mapped->base.size_bytes / 4;
 	mapped->base.uuid = sb->device_uuid;
 	mapped->base.unit_bytes = sb->alloc_unit_bytes;
+	mapped->data_bytes = sb->device_size_bytes;
+	if (sb->alloc_unit_bytes)
+		mapped->data_bytes -= mapped->data_bytes % sb->alloc_unit_bytes;
 	mapped->checkpoint_after_bytes = after;
 	for (uint32_t slot = 0; slot < N_SLOTS; slot++)
 		mapped->slot_offsets[slot] = has_log ? sb->slots[slot].offset :

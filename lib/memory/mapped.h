@@ -29,6 +29,7 @@ struct chain {
 
 /**
  * struct mapped - the device behind struct mafs_device
+ * @data_bytes: what the superblock promises, whole units
  * @slot_offsets: of the first segments; 0: it has no log
  * @chains: under base.lock. A chain that is ours is changed only by who stores
  *	to its region, so that one may read it without the lock
@@ -36,6 +37,7 @@ struct chain {
 struct mapped {
 	struct mafs_device base;
 	struct mafs_mapping *mapping;
+	uint64_t data_bytes;
 	uint64_t slot_offsets[N_SLOTS];
 	uint64_t checkpoint_after_bytes;
 	struct chain chains[N_SLOTS];

@@ -45,6 +45,8 @@ static uint64_t choose_log_bytes(const struct mafs_device *device,
 {
 	uint64_t bytes = min_u64(device->size_bytes / 64, LOG_MAX_DEFAULT), end;
 
+	if (format->secondary)
+		return 0;
 	if (format->log_bytes)
 		return format->log_bytes - format->log_bytes % SEGMENT_ALIGN;
 	if (bytes < LOG_MIN)
@@ -81,8 +83,6 @@ static int check_room(const struct mafs_device *device, uint32_t unit,
 	char text[MAFS_SIZE_TEXT_LEN];
 	uint64_t end = MAFS_OMF_SEGMENTS_OFFSET;
 
-	if (log_bytes < LOG_MIN)
-		return mafs_fault_set(fault, -EINVAL, "log: 64K at least");
 	mafs_size_to_text(device->size_bytes, text);
 	if (log_bytes > device->size_bytes / 4 ||
 	    !mafs_align_up(end + 2 * log_bytes, unit, &end) ||
@@ -91,6 +91,23 @@ static int check_room(const struct mafs_device *device, uint32_t unit,
 				      "log: two slots of %llu bytes and units "
 				      "of %u do not fit into %s",
 				      (unsigned long long)log_bytes, unit,
+				      text);
+	return 0;
+}
+
+/* A tail that the reserve can hold: see mafs_device_log_reserve(). */
+static int check_log(const struct mafs_device *device, uint64_t log_bytes,
+		     uint64_t checkpoint_after, struct mafs_fault *fault)
+{
+	char text[MAFS_SIZE_TEXT_LEN];
+
+	mafs_size_to_text(device->size_bytes / 8, text);
+	if (log_bytes < LOG_MIN)
+		return mafs_fault_set(fault, -EINVAL, "log: 64K at least");
+	if (checkpoint_after > device->size_bytes / 8)
+		return mafs_fault_set(fault, -EINVAL,
+				      "checkpoint: after an eighth of the "
+				      "device, %s, at the latest",
 				      text);
 	return 0;
 }
@@ -159,6 +176,9 @@ int mafs_device_format(struct mafs_device *device,
 	if (device->read_only)
 		return mafs_fault_set(fault, -EROFS, "opened for reading");
 	err = check_unit(device, unit, fault);
+	if (!err && !format->secondary)
+		err = check_log(device, log_bytes, sb.checkpoint_after_bytes,
+				fault);
 	if (!err)
 		err = check_room(device, unit, log_bytes, fault);
 	if (err)
@@ -171,8 +191,7 @@ int mafs_device_format(struct mafs_device *device,
 	err = wipe_head(device);
 	if (err)
 		return mafs_fault_at(fault, err, 0,
-				     "superblock: cannot be "
-				     "written");
+				     "superblock: cannot be written");
 	device->uuid = sb.device_uuid;
 	return format->secondary ?
 		       format_secondary(mapped, &sb, fault) :

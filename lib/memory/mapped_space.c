@@ -135,7 +135,8 @@ uint64_t mafs_device_log_bytes(struct mafs_device *device)
 
 /* The live lap's tail may grow by checkpoint_after, or by as much as the live
  * state is long, which is at most the longer slot; the other slot must become
- * as long as that one, and take what is appended meanwhile. */
+ * as long as that one, and take what is appended meanwhile. Each grows by whole
+ * units: one more, besides the one that rounding leaves. */
 static uint64_t log_reserve(const struct mapped *mapped)
 {
 	uint64_t a = mapped->chains[0].bytes, b = mapped->chains[1].bytes;
@@ -143,7 +144,8 @@ static uint64_t log_reserve(const struct mapped *mapped)
 
 	if (!mapped->slot_offsets[0])
 		return 0;
-	return tail + tail / 2 + (a > b ? a - b : b - a);
+	return tail + tail / 2 + (a > b ? a - b : b - a) +
+	       mapped->base.unit_bytes;
 }
 
 uint64_t mafs_device_log_reserve(struct mafs_device *device)

@@ -88,8 +88,7 @@ void mafs_pool_usage(struct mafs_pool *pool, struct mafs_pool_usage *ret)
 	for (uint32_t i = 0; i < pool->n_devices; i++) {
 		struct mafs_device *device = pool->devices[i];
 
-		usage.size_bytes += device->size_bytes -
-				    device->size_bytes % device->unit_bytes;
+		usage.size_bytes += mapped_of(device)->data_bytes;
 		usage.free_bytes += mapped_room(mapped_of(device));
 		usage.log_bytes += mafs_device_log_bytes(device);
 	}
