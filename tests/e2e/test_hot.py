@@ -23,6 +23,7 @@ from work import Child, as_user, run, wait_for
 POLICY = "user.mafs.policy"
 CHUNK = 4096
 SIZE = scale(64, 1024) * MIB
+CONTENT = block(1, 16 * MIB) * (SIZE // (16 * MIB))
 
 
 def hot_volume(work, files, **options):
@@ -59,8 +60,7 @@ def overwritten(content, chunks):
 
 @needs("mafs")
 def test_only_changed_chunks_go_down(work):
-    content = block(1, SIZE)
-    vol = hot_volume(work, {"f": content}, memory="tmpfs:50%",
+    vol = hot_volume(work, {"f": CONTENT}, memory="tmpfs:50%",
                      options=f"writeback_after=1h,{calm(work)}")
     chunks = random_chunks(500)
     writes, opens = vol.upcalls("write", "open")
@@ -70,16 +70,15 @@ def test_only_changed_chunks_go_down(work):
     n = went_down(vol, vol.sync)
     print(f"{len(chunks) * CHUNK} bytes changed, {n} went down")
     assert n == len(chunks) * CHUNK
-    assert read_file(f"{vol.dir}/f") == overwritten(content, chunks)
+    assert read_file(f"{vol.dir}/f") == overwritten(CONTENT, chunks)
     assert went_down(vol, vol.sync) == 0
     vol.umount()
-    assert read_file(f"{vol.dir}/f") == overwritten(content, chunks)
+    assert read_file(f"{vol.dir}/f") == overwritten(CONTENT, chunks)
 
 
 @needs("mafs")
 def test_stores_through_a_mapping_go_down(work):
-    content = block(1, SIZE)
-    vol = hot_volume(work, {"f": content}, memory="tmpfs:50%",
+    vol = hot_volume(work, {"f": CONTENT}, memory="tmpfs:50%",
                      options=f"writeback_after=1h,{calm(work)}")
     chunks = random_chunks(100)
     fd = os.open(f"{vol.mnt}/f", os.O_RDWR)
@@ -101,7 +100,7 @@ def test_stores_through_a_mapping_go_down(work):
 
     wait_for(is_clean, 30, "the end of the mapping")
     vol.umount()
-    assert read_file(f"{vol.dir}/f") == overwritten(content, chunks)
+    assert read_file(f"{vol.dir}/f") == overwritten(CONTENT, chunks)
 
 
 @needs("mafs")
