@@ -6,11 +6,13 @@
 #include "attached.h"
 #include "cli.h"
 #include "log_print.h"
+#include "source.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <mafs/cleanup.h>
+#include <mafs/device.h>
 #include <mafs/diag.h>
 #include <mafs/replay.h>
 #include <stdio.h>
@@ -107,14 +109,43 @@ static void tell_fault(int err, const struct mafs_fault *fault)
 			   fault->media_offset);
 }
 
+static int print_memory(const char *text, struct printer *printer,
+			struct mafs_fault *fault)
+{
+	_cleanup_(mafs_device_spec_done) struct mafs_device_spec spec = {};
+	struct mafs_device *device = NULL;
+	int r;
+
+	r = mafs_device_spec_parse(text, &spec, fault);
+	if (r == 0)
+		r = mafs_device_open(&spec, false, true, false, &device, fault);
+	if (r == 0)
+		r = print_log(&device->media, printer, fault);
+	mafs_device_close(device);
+	return r;
+}
+
+static int print_source(const char *source, struct printer *printer,
+			struct mafs_fault *fault)
+{
+	_cleanup_(mafs_attached_done) struct mafs_attached attached = {
+		.volume = { .n_fd = -1 }
+	};
+	_cleanup_free_ char *spec = NULL;
+	int r = mafs_source_memory(source, &spec, fault);
+
+	if (r > 0)
+		return print_memory(spec, printer, fault);
+	if (r == 0)
+		r = mafs_attached_open(source, &attached, fault);
+	return r < 0 ? r : print_log(&attached.memory->media, printer, fault);
+}
+
 static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
-	};
-	_cleanup_(mafs_attached_done) struct mafs_attached device = {
-		.volume = { .n_fd = -1 }
 	};
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	struct printer printer = { 0 };
@@ -130,13 +161,11 @@ static int run(int argc, char **argv)
 	if (argc - optind != 1)
 		return mafs_command_usage(&mafs_command_log, "name one SOURCE");
 
-	r = mafs_attached_open(argv[optind], &device, &fault);
-	if (r == -ENODATA) {
+	r = print_source(argv[optind], &printer, &fault);
+	if (r == -ENODATA && fault.what[0]) {
 		mafs_notice("log: %s", fault.what);
 		return MAFS_EXIT_OK;
 	}
-	if (r == 0)
-		r = print_log(&device.memory->media, &printer, &fault);
 	/* Nobody reads on: no fault of ours. */
 	if (r == -EPIPE)
 		return MAFS_EXIT_FAILURE;
@@ -156,7 +185,8 @@ const struct mafs_command mafs_command_log = {
 		"device: slot and\n"
 		"offset, batch, sequence, time, type, and what it says; at last "
 		"how the log ends.\n"
-		"SOURCE is the directory, the mount point or the volume's "
+		"SOURCE is the directory or the memory device, the mount point "
+		"or the volume's\n"
 		"UUID.\n"
 		"\n"
 		"  --json  one object a line\n"

@@ -8,7 +8,10 @@
  * again: at once when the log grew, else after a time in proportion to what
  * the last look took.
  */
+#include "logplay.h"
+
 #include "cli.h"
+#include "source.h"
 #include "where.h"
 
 #include <errno.h>
@@ -64,9 +67,8 @@ static int resolve(const char *dir, char *ret)
 	return realpath(slash ? parent : ".", ret) ? 0 : -errno;
 }
 
-/* A shadow inside the volume would be one of its files, and shadow itself. */
-static int check_apart(const struct mafs_volume_ref *volume, const char *dir,
-		       struct mafs_fault *fault)
+int mafs_logplay_check_apart(const char *source, const char *mountpoint,
+			     const char *dir, struct mafs_fault *fault)
 {
 	char path[PATH_MAX];
 	int r;
@@ -74,9 +76,8 @@ static int check_apart(const struct mafs_volume_ref *volume, const char *dir,
 	r = resolve(dir, path);
 	if (r < 0)
 		return mafs_fault_set(fault, r, "%s: %s", dir, strerror(-r));
-	if ((volume->source && mafs_where_is_below(path, volume->source)) ||
-	    (volume->mountpoint &&
-	     mafs_where_is_below(path, volume->mountpoint)))
+	if ((source && mafs_where_is_below(path, source)) ||
+	    (mountpoint && mafs_where_is_below(path, mountpoint)))
 		return mafs_fault_set(fault, -EINVAL,
 				      "%s lies in the volume itself; name a "
 				      "directory outside of it",
@@ -96,7 +97,8 @@ static int logplay_open(const char *source, const char *dir,
 		return mafs_fault_set(fault, -ENOENT,
 				      "the directory of %s cannot be reached",
 				      source);
-	r = check_apart(&play->volume, dir, fault);
+	r = mafs_logplay_check_apart(play->volume.source,
+				     play->volume.mountpoint, dir, fault);
 	if (r == 0)
 		r = mafs_shadow_open(dir, &play->volume.uuid, &play->shadow,
 				     fault);
@@ -119,8 +121,7 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Return: true when a signal said so. */
-static bool told_to_stop(const sigset_t *stop)
+bool mafs_logplay_told_to_stop(const sigset_t *stop)
 {
 	const struct timespec wait = { .tv_nsec = POLL_MS * 1000000L };
 
@@ -150,61 +151,101 @@ static int follow(struct logplay *play, const sigset_t *stop,
 		changed = false;
 		end = now_ms();
 		cost = end - begin;
-	} while (!told_to_stop(stop));
+	} while (!mafs_logplay_told_to_stop(stop));
 	return 0;
 }
 
-static int play_once(struct logplay *play, struct mafs_fault *fault)
+static int play_tiered(const struct mafs_logplay_request *request,
+		       struct mafs_fault *fault)
 {
-	int r = mafs_live_update(play->live, fault);
+	_cleanup_(logplay_done) struct logplay play = { .volume = {
+								.n_fd = -1 } };
+	int r = logplay_open(request->source, request->shadow, &play, fault);
 
-	return r < 0 ? r : refresh(play, fault);
+	if (r < 0)
+		return r;
+	if (request->stop)
+		return follow(&play, request->stop, fault);
+	r = mafs_live_update(play.live, fault);
+	return r < 0 ? r : refresh(&play, fault);
 }
 
-static int run(int argc, char **argv)
+static int play(struct mafs_logplay_request *request, struct mafs_fault *fault)
+{
+	_cleanup_free_ char *spec = NULL;
+	int r = mafs_source_memory(request->source, &spec, fault);
+
+	if (r < 0)
+		return r;
+	if (r == 0 && request->n_devices)
+		return mafs_fault_set(fault, -EINVAL,
+				      "--device is for memory volumes");
+	if (r == 0)
+		return play_tiered(request, fault);
+	request->source = spec;
+	return mafs_logplay_memory(request, fault);
+}
+
+/* Return: 0, or an exit code. */
+static int take_options(int argc, char **argv,
+			struct mafs_logplay_request *request,
+			const char **devices, bool *ret_follows)
 {
 	static const struct option options[] = {
 		{ "shadow", required_argument, NULL, 's' },
 		{ "follow", no_argument, NULL, 'f' },
+		{ "device", required_argument, NULL, 'd' },
 		{ 0 },
 	};
-	_cleanup_(logplay_done) struct logplay play = { .volume = {
-								.n_fd = -1 } };
-	struct mafs_fault fault = MAFS_FAULT_INIT;
-	const char *dir = NULL;
-	bool follows = false;
-	sigset_t stop;
-	int c, r;
+	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 's')
-			dir = optarg;
+			request->shadow = optarg;
 		else if (c == 'f')
-			follows = true;
+			*ret_follows = true;
+		else if (c == 'd')
+			devices[request->n_devices++] = optarg;
 		else
 			return mafs_command_usage(&mafs_command_logplay,
 						  "%s is no option, or wants a "
 						  "value",
 						  argv[optind - 1]);
 	}
-	if (!dir)
+	request->devices = devices;
+	if (!request->shadow)
 		return mafs_command_usage(&mafs_command_logplay,
 					  "say where with --shadow DIR");
 	if (argc - optind != 1)
 		return mafs_command_usage(&mafs_command_logplay,
 					  "name one SOURCE");
+	request->source = argv[optind];
+	return 0;
+}
 
+static int run(int argc, char **argv)
+{
+	_cleanup_free_ const char **devices =
+		calloc((size_t)argc, sizeof(*devices));
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafs_logplay_request request = { 0 };
+	bool follows = false;
+	sigset_t stop;
+	int r;
+
+	r = devices ? take_options(argc, argv, &request, devices, &follows) :
+		      MAFS_EXIT_FAILURE;
+	if (r)
+		return r;
 	/* Before the first file is written: a signal ends a pass, not a file. */
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGTERM);
-	if (follows)
+	if (follows) {
 		sigprocmask(SIG_BLOCK, &stop, NULL);
-
-	r = logplay_open(argv[optind], dir, &play, &fault);
-	if (r == 0)
-		r = follows ? follow(&play, &stop, &fault) :
-			      play_once(&play, &fault);
+		request.stop = &stop;
+	}
+	r = play(&request, &fault);
 	if (r < 0) {
 		mafs_error("logplay: %s",
 			   fault.what[0] ? fault.what : strerror(-r));
@@ -216,21 +257,25 @@ static int run(int argc, char **argv)
 const struct mafs_command mafs_command_logplay = {
 	.name = "logplay",
 	.summary = "play the log into a directory of descriptors",
-	.help = "usage: mafs logplay --shadow DIR [--follow] SOURCE\n"
+	.help = "usage: mafs logplay --shadow DIR [--follow] [--device SPEC]... "
+		"SOURCE\n"
 		"\n"
 		"Writes into DIR, for each file of SOURCE that has bytes in "
 		"memory, one small YAML\n"
 		"file at the same path: its extents, owner, mode, size, time "
-		"and state. DIR must be\n"
-		"empty, missing, or an earlier shadow of the same volume, which "
-		"is brought up to\n"
-		"date. SOURCE is the directory, the mount point or the volume's "
-		"UUID.\n"
+		"and state. Of a memory\n"
+		"volume it is all files and directories. DIR must be empty, "
+		"missing, or an earlier\n"
+		"shadow of the same volume, which is brought up to date. SOURCE "
+		"is the directory or\n"
+		"the memory device, the mount point or the volume's UUID.\n"
 		"\n"
-		"  --shadow DIR  the directory to fill\n"
-		"  --follow      keep it up to date until SIGINT or SIGTERM\n"
+		"  --shadow DIR   the directory to fill\n"
+		"  --follow       keep it up to date until SIGINT or SIGTERM\n"
+		"  --device SPEC  where a device of a memory volume is now\n"
 		"\n"
-		"Example:\n"
-		"  mafs logplay --shadow /tmp/shadow /data\n",
+		"Examples:\n"
+		"  mafs logplay --shadow /tmp/shadow /data\n"
+		"  mafs logplay --shadow /tmp/shadow --follow /dev/dax0.0\n",
 	.run = run,
 };

@@ -138,9 +138,11 @@ int mafs_memory_volume_follow(struct mafs_memory_volume *volume,
 	};
 	struct follower follower = { volume, seen, context };
 	size_t n_records = volume->n_records;
-	int n_entries = read_on(volume, follow_entry, &follower, fault);
-	int err;
+	int n_entries, err;
 
+	if (!volume->reader) /* of a shadow */
+		return 0;
+	n_entries = read_on(volume, follow_entry, &follower, fault);
 	if (n_entries < 0 || volume->n_records == n_records)
 		return n_entries;
 	err = memory_devices_open(volume, &found, fault);

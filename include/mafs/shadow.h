@@ -29,6 +29,66 @@ struct mafs_shadow_stamp {
 	uint64_t seq; /* of the last entry that it shows */
 };
 
+/**
+ * struct mafs_shadow_dir - a shadow's directory, open and locked
+ * @dot_fd: .mafs
+ * @is_fresh: it was empty: nothing that is made can be in the way
+ * @stamp: as it is stored; generation 0: not filled yet
+ */
+struct mafs_shadow_dir {
+	int root_fd, dot_fd;
+	bool is_fresh;
+	struct mafs_shadow_stamp stamp;
+};
+#define MAFS_SHADOW_DIR_INIT                \
+	{                                   \
+		.root_fd = -1, .dot_fd = -1 \
+	}
+
+/* As mafs_shadow_open(). @ret: MAFS_SHADOW_DIR_INIT before; to be closed also
+ * on failure. */
+int mafs_shadow_dir_open(const char *dir, const struct mafs_uuid *volume,
+			 struct mafs_shadow_dir *ret, struct mafs_fault *fault);
+void mafs_shadow_dir_close(struct mafs_shadow_dir *dir);
+/* Says what the shadow shows now; written only when it differs. */
+int mafs_shadow_dir_stamp(struct mafs_shadow_dir *dir, uint64_t generation,
+			  uint64_t seq, struct mafs_fault *fault);
+
+/* ---- files and directories beneath it; names are single components ---- */
+
+/* A new file, where nothing is. Return: 0, -EEXIST, -errno. */
+int mafs_shadow_file_new(int parent_fd, const char *name, const void *bytes,
+			 size_t len);
+/* A file of this content, written only when it differs, and then at once;
+ * whatever else has the name goes. */
+int mafs_shadow_file_put(const struct mafs_shadow_dir *dir, int parent_fd,
+			 const char *name, const void *bytes, size_t len);
+/* A directory; whatever else has the name goes. */
+int mafs_shadow_directory_put(int parent_fd, const char *name);
+/* With all that is in it. 0 also when it was not there. */
+int mafs_shadow_remove(int parent_fd, const char *name);
+
+/* ---- .mafs/devices.yaml of a memory volume's shadow ---- */
+
+struct mafs_shadow_devices {
+	struct mafs_shadow_device {
+		struct mafs_uuid uuid;
+		char *spec; /* where it is; "": not known */
+	} * list; /* owned, the first device first */
+	size_t n;
+};
+
+void mafs_shadow_devices_done(struct mafs_shadow_devices *devices);
+/* @spec: copied; may be NULL. Return: 0, -ENOMEM. */
+int mafs_shadow_devices_add(struct mafs_shadow_devices *devices,
+			    const struct mafs_uuid *uuid, const char *spec);
+int mafs_shadow_devices_to_text(const struct mafs_shadow_devices *devices,
+				struct mafs_buffer *buffer);
+/* Return: 0, -EINVAL, -EOPNOTSUPP, -ERANGE, -ENOMEM. */
+int mafs_shadow_devices_from_text(const void *text, size_t len,
+				  struct mafs_shadow_devices *ret,
+				  struct mafs_fault *fault);
+
 struct mafs_shadow;
 
 /**

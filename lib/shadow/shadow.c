@@ -9,20 +9,14 @@
 #include "tree.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <mafs/cleanup.h>
-#include <mafs/longpath.h>
-#include <mafs/platform.h>
 #include <mafs/shadow.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 struct mafs_shadow {
-	int root_fd;
-	int dot_fd; /* .mafs, locked */
-	struct mafs_shadow_stamp stamp; /* as it is stored */
+	struct mafs_shadow_dir dir;
 	struct mafs_shadow_index index;
 	uint64_t pass;
 	struct mafs_buffer text; /* of the descriptor being put */
@@ -57,82 +51,6 @@ static int load_file(void *context, const char *path, int fd)
 	return 0;
 }
 
-/* A new shadow: only what a killed first writer leaves may be there. */
-static int adopt(struct mafs_shadow *shadow, const char *dir,
-		 const struct mafs_uuid *volume, struct mafs_fault *fault)
-{
-	int r;
-
-	r = mafs_tree_is_empty(shadow->root_fd, MAFS_SHADOW_DOT);
-	if (r > 0)
-		r = mafs_tree_is_empty(shadow->dot_fd, "tmp");
-	if (r < 0)
-		return mafs_fault_set(fault, r, "%s: %s", dir, strerror(-r));
-	if (r == 0)
-		return mafs_fault_set(fault, -ENOTEMPTY,
-				      "%s is neither empty nor a shadow", dir);
-
-	shadow->stamp.volume = *volume;
-	r = mafs_shadow_stamp_write(shadow->dot_fd, &shadow->stamp);
-	if (r < 0)
-		return mafs_fault_set(fault, r, "%s/" MAFS_SHADOW_DOT ": %s",
-				      dir, strerror(-r));
-	return 0;
-}
-
-/* The directory .mafs, made only where nothing else is. */
-static int open_dot(struct mafs_shadow *shadow, const char *dir,
-		    struct mafs_fault *fault)
-{
-	int fd = mafs_open_beneath(shadow->root_fd, MAFS_SHADOW_DOT,
-				   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-
-	if (fd == -ENOENT) {
-		int r = mafs_tree_is_empty(shadow->root_fd, NULL);
-
-		if (r == 0)
-			return mafs_fault_set(fault, -ENOTEMPTY,
-					      "%s is neither empty nor a "
-					      "shadow",
-					      dir);
-		if (r > 0 &&
-		    mkdirat(shadow->root_fd, MAFS_SHADOW_DOT, 0700) < 0 &&
-		    errno != EEXIST)
-			r = -errno;
-		if (r < 0)
-			return mafs_fault_set(fault, r, "%s: %s", dir,
-					      strerror(-r));
-		fd = mafs_open_beneath(shadow->root_fd, MAFS_SHADOW_DOT,
-				       O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	}
-	if (fd < 0)
-		return mafs_fault_set(fault, fd, "%s/" MAFS_SHADOW_DOT ": %s",
-				      dir, strerror(-fd));
-	shadow->dot_fd = fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ?
-			       mafs_fault_set(fault, -EBUSY,
-					      "%s is being written by another "
-					      "process",
-					      dir) :
-			       mafs_fault_set(fault, -errno, "%s: %s", dir,
-					      strerror(errno));
-	return 0;
-}
-
-static int open_root(struct mafs_shadow *shadow, const char *dir,
-		     struct mafs_fault *fault)
-{
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return mafs_fault_set(fault, -errno, "%s: %s", dir,
-				      strerror(errno));
-	shadow->root_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (shadow->root_fd < 0)
-		return mafs_fault_set(fault, -errno, "%s: %s", dir,
-				      strerror(errno));
-	return open_dot(shadow, dir, fault);
-}
-
 static void shadow_closep(struct mafs_shadow **shadow)
 {
 	mafs_shadow_close(*shadow);
@@ -142,36 +60,16 @@ int mafs_shadow_open(const char *dir, const struct mafs_uuid *volume,
 		     struct mafs_shadow **ret, struct mafs_fault *fault)
 {
 	_cleanup_(shadow_closep) struct mafs_shadow *shadow = NULL;
-	char uuid[MAFS_UUID_TEXT_LEN];
 	int r;
 
 	shadow = calloc(1, sizeof(*shadow));
 	if (!shadow)
 		return -ENOMEM;
-	shadow->root_fd = -1;
-	shadow->dot_fd = -1;
-	r = open_root(shadow, dir, fault);
+	shadow->dir = (struct mafs_shadow_dir)MAFS_SHADOW_DIR_INIT;
+	r = mafs_shadow_dir_open(dir, volume, &shadow->dir, fault);
 	if (r < 0)
 		return r;
-
-	r = mafs_shadow_stamp_read(shadow->root_fd, &shadow->stamp, fault);
-	if (r == -ENOENT)
-		r = adopt(shadow, dir, volume, fault);
-	else if (r < 0)
-		r = mafs_fault_set(fault, r,
-				   "%s/" MAFS_SHADOW_DOT "/" MAFS_SHADOW_STAMP
-				   " cannot be read",
-				   dir);
-	if (r < 0)
-		return r;
-	if (!mafs_uuid_equal(&shadow->stamp.volume, volume)) {
-		mafs_uuid_to_text(&shadow->stamp.volume, uuid);
-		return mafs_fault_set(fault, -EEXIST,
-				      "%s is the shadow of volume %s", dir,
-				      uuid);
-	}
-
-	r = mafs_tree_walk(shadow->root_fd, load_file, shadow);
+	r = mafs_tree_walk(shadow->dir.root_fd, load_file, shadow);
 	if (r < 0)
 		return mafs_fault_set(fault, r, "%s: %s", dir, strerror(-r));
 	*ret = take_ptr(shadow);
@@ -184,8 +82,7 @@ void mafs_shadow_close(struct mafs_shadow *shadow)
 		return;
 	mafs_shadow_index_done(&shadow->index);
 	mafs_buffer_done(&shadow->text);
-	mafs_closep(&shadow->dot_fd);
-	mafs_closep(&shadow->root_fd);
+	mafs_shadow_dir_close(&shadow->dir);
 	free(shadow);
 }
 
@@ -194,7 +91,7 @@ void mafs_shadow_close(struct mafs_shadow *shadow)
 static int remove_node(struct mafs_shadow *shadow,
 		       struct mafs_shadow_node *node, struct mafs_fault *fault)
 {
-	int r = mafs_tree_remove(shadow->root_fd, node->path);
+	int r = mafs_tree_remove(shadow->dir.root_fd, node->path);
 
 	if (r < 0)
 		return mafs_fault_set(fault, r, "%.300s: %s", node->path,
@@ -278,18 +175,18 @@ static int write_file(struct mafs_shadow *shadow, char *path,
 	const char *name;
 	int r;
 
-	r = mafs_tree_open_parent(shadow->root_fd, path, true, &parent_fd,
+	r = mafs_tree_open_parent(shadow->dir.root_fd, path, true, &parent_fd,
 				  &name);
 	if (r == -ENOTDIR) {
 		r = clear_above(shadow, path, fault);
 		if (r < 0)
 			return r;
-		r = mafs_tree_open_parent(shadow->root_fd, path, true,
+		r = mafs_tree_open_parent(shadow->dir.root_fd, path, true,
 					  &parent_fd, &name);
 	}
 	if (r < 0)
 		return r;
-	return mafs_tree_replace(shadow->dot_fd, parent_fd, name,
+	return mafs_tree_replace(shadow->dir.dot_fd, parent_fd, name,
 				 shadow->text.bytes, shadow->text.len);
 }
 
@@ -362,21 +259,7 @@ int mafs_shadow_put(struct mafs_shadow *shadow,
 int mafs_shadow_stamp(struct mafs_shadow *shadow, uint64_t generation,
 		      uint64_t seq, struct mafs_fault *fault)
 {
-	struct mafs_shadow_stamp stamp = shadow->stamp;
-	int r;
-
-	if (stamp.generation == generation && stamp.seq == seq)
-		return 0;
-	stamp.generation = generation;
-	stamp.seq = seq;
-	r = mafs_shadow_stamp_write(shadow->dot_fd, &stamp);
-	if (r < 0)
-		return mafs_fault_set(fault, r,
-				      MAFS_SHADOW_DOT "/" MAFS_SHADOW_STAMP
-						      ": %s",
-				      strerror(-r));
-	shadow->stamp = stamp;
-	return 0;
+	return mafs_shadow_dir_stamp(&shadow->dir, generation, seq, fault);
 }
 
 const char *mafs_shadow_path(const struct mafs_shadow *shadow, uint64_t id)
