@@ -40,16 +40,19 @@ case ${1-}:$# in
 	;;
 esac
 
-# tests PRESET CTEST-ARGUMENTS...: what they print, whatever comes of them.
+# tests PRESET TARGET CTEST-ARGUMENTS...: builds, and runs what is built,
+# whatever comes of it.
 tests()
 {
 	_preset=$1
-	shift
+	_target=$2
+	shift 2
 	rm -f "$dir/$_preset.log"
 	step "$_preset" >&2
 	if ! cmake --preset "$_preset" -DMAFS_TESTS=ON \
 		-DMAFS_FUZZ_SECONDS="$seconds" >"$dir/$_preset.build" 2>&1 ||
-		! cmake --build "build/$_preset" >>"$dir/$_preset.build" 2>&1; then
+		! cmake --build "build/$_preset" --target "$_target" \
+			>>"$dir/$_preset.build" 2>&1; then
 		tail -n 20 "$dir/$_preset.build" >&2
 		return 0
 	fi
@@ -61,11 +64,11 @@ tests()
 if [ -n "$run" ]; then
 	mkdir -p "$dir"
 	# shellcheck disable=SC2086
-	tests release $set_of \
+	tests release all $set_of \
 		-R '^(crash\.|unit\.core\.|e2e\..*(kill|powercut|fault|model))'
-	tests asan -L '^(unit|crash|e2e)$' -LE '^(long|bench|qemu)$'
-	tests tsan -L '^tsan$' -LE '^(long|bench|qemu)$'
-	tests fuzz -L '^fuzz$'
+	tests asan all -L '^(unit|crash|e2e)$' -LE '^(long|bench|qemu)$'
+	tests tsan tsan_tests -L '^tsan$' -LE '^(long|bench|qemu)$'
+	tests fuzz fuzzers -L '^fuzz$'
 fi
 
 for preset in release asan tsan fuzz; do
