@@ -4,6 +4,8 @@
 answer and the trees afterwards are the same. A failure prints a short script;
 kept as tests/e2e/model/*.txt it is performed each time. MAFS_TEST_SEED names
 the seed of the fresh run.
+
+ctest: timeout=900
 """
 
 import glob
@@ -62,4 +64,4 @@ def test_random_operations_between_kills_answer_as_on_disk(work):
 
 
 if __name__ == "__main__":
-    main()
+    main(limit_s=scale(400, 3600))

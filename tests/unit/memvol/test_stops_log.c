@@ -45,6 +45,7 @@ static void test_a_checkpoint_says_the_same(void **state)
 	DO(s, v_remove, "f0", false);
 	checkpoint(s, NULL);
 	DO(s, v_create, 0, "new");
+	DO_SYNC(s, v_close, 0);
 	stops_end(s, "checkpoint");
 }
 
