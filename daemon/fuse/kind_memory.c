@@ -21,6 +21,7 @@ static int open_memory(const struct mafsd_command_line *line, void **ret,
 	_cleanup_free_ struct memory *self = calloc(1, sizeof(*self));
 	const struct mafsm_options options = {
 		.source = line->source,
+		.shadow = line->shadow,
 		.mountpoint = line->mountpoint,
 		.devices = (const char *const *)line->devices,
 		.n_devices = line->n_devices,

@@ -16,6 +16,7 @@
 
 const char mafsd_command_line_help[] =
 	"Usage: mafs-fused [OPTION]... SOURCE MNT\n"
+	"       mafs-fused [OPTION]... --shadow DIR MNT\n"
 	"       mafs-fused --offline DIR\n"
 	"\n"
 	"The daemon behind a mafs mount; `mafs mount` starts it. SOURCE is a\n"
@@ -34,6 +35,8 @@ const char mafsd_command_line_help[] =
 	"                   takeover (be its master instead of another),\n"
 	"                   pressure=FILE, and for this mount settings of the\n"
 	"                   volume:\n" MAFS_SETTINGS_HELP
+	"  --shadow DIR     serve, for reading, the files that the descriptors in\n"
+	"                   DIR tell of: mafs logplay --shadow DIR SPEC writes them\n"
 	"  --offline        mount nothing: write back what a killed daemon left\n"
 	"                   in memory, and exit\n"
 	"  --help, --version\n"
@@ -209,6 +212,27 @@ static int take_source(const char *source, struct mafsd_command_line *line,
 	return mafs_device_spec_absolute(source, &line->source, fault);
 }
 
+/* Its devices are those that the descriptors name. */
+static int take_shadow(struct mafsd_command_line *line, int n, char **paths,
+		       struct mafs_fault *fault)
+{
+	char *dir = NULL;
+	int r;
+
+	if (n != 1)
+		return mafs_fault_set(fault, -EINVAL,
+				      "--shadow DIR wants where to mount it");
+	r = take_path(line->shadow, &dir, fault);
+	if (r < 0)
+		return r;
+	free(line->shadow);
+	line->shadow = dir;
+	line->is_memory_volume = true;
+	line->source = strdup(dir);
+	return line->source ? take_path(paths[0], &line->mountpoint, fault) :
+			      -ENOMEM;
+}
+
 static int take_paths(struct mafsd_command_line *line, int n, char **paths,
 		      struct mafs_fault *fault)
 {
@@ -216,6 +240,8 @@ static int take_paths(struct mafsd_command_line *line, int n, char **paths,
 
 	if (line->help || line->version)
 		return 0;
+	if (line->shadow)
+		return take_shadow(line, n, paths, fault);
 	if (n != (line->offline ? 1 : 2))
 		return mafs_fault_set(fault, -EINVAL,
 				      line->offline ?
@@ -244,6 +270,10 @@ static int take_option(struct mafsd_command_line *line, int c, char **argv,
 		return mafs_memory_spec_parse(optarg, &line->memory, fault);
 	case 'o':
 		return take_words(line, optarg, fault);
+	case 's':
+		free(line->shadow);
+		line->shadow = strdup(optarg);
+		return line->shadow ? 0 : -ENOMEM;
 	case 'O':
 		line->offline = true;
 		return 0;
@@ -270,6 +300,7 @@ int mafsd_command_line_read(int argc, char **argv,
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "memory", required_argument, NULL, 'm' },
+		{ "shadow", required_argument, NULL, 's' },
 		{ "offline", no_argument, NULL, 'O' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -293,6 +324,7 @@ void mafsd_command_line_done(struct mafsd_command_line *line)
 	free(line->mountpoint);
 	free(line->pressure_path);
 	free(line->words);
+	free(line->shadow);
 	for (size_t i = 0; i < line->n_devices; i++)
 		free(line->devices[i]);
 	free(line->devices);

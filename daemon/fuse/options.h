@@ -31,6 +31,7 @@ struct mafsd_command_line {
 	struct mafs_memory_spec memory;
 	struct mafs_settings settings; /* those that are given */
 	int ready_fd;
+	char *shadow; /* of --shadow; owned, NULL: none */
 	char **devices;
 	size_t n_devices;
 	bool is_memory_volume; /* by @source */

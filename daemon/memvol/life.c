@@ -6,6 +6,8 @@
 #include "admin.h"
 #include "memvol.h"
 
+#include <mafs/names_shadow.h>
+
 #include <string.h>
 
 #define CLIENT_CACHED_S 1.0
@@ -33,7 +35,7 @@ static int open_session(struct mafsm *m, struct mafs_fault *fault)
 	return open_session_as(m, &own, fault);
 }
 
-static int start(struct mafsm *m, struct mafs_fault *fault)
+static int open_volume(struct mafsm *m, struct mafs_fault *fault)
 {
 	const struct mafs_memory_volume_options options = {
 		.source = m->options.source,
@@ -42,9 +44,19 @@ static int start(struct mafsm *m, struct mafs_fault *fault)
 		.role = m->options.role,
 		.takeover = m->options.takeover,
 	};
-	int r;
 
-	r = mafs_memory_volume_open(&options, &m->volume, fault);
+	if (m->options.shadow)
+		return mafs_names_shadow_load(m->options.shadow,
+					      m->options.devices,
+					      m->options.n_devices, &m->volume,
+					      fault);
+	return mafs_memory_volume_open(&options, &m->volume, fault);
+}
+
+static int start(struct mafsm *m, struct mafs_fault *fault)
+{
+	int r = open_volume(m, fault);
+
 	if (r < 0)
 		return r;
 	m->pool = m->volume->pool;

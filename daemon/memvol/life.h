@@ -10,6 +10,7 @@ struct mafsm;
 
 struct mafsm_options {
 	const char *source; /* as mafs_device_spec_parse() takes it */
+	const char *shadow; /* instead: a directory of descriptors */
 	const char *mountpoint;
 	const char *const *devices; /* further ones */
 	size_t n_devices;

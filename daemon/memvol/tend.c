@@ -90,8 +90,8 @@ int mafsm_tend_start(struct mafsm *m)
 {
 	int r;
 
-	if (!m->log)
-		return mafsm_follow_start(m);
+	if (!m->log) /* what a shadow says is all there is */
+		return m->volume->reader ? mafsm_follow_start(m) : 0;
 	r = -pthread_create(&m->tender, NULL, run_tender, m);
 	m->tender_running = r == 0;
 	return r;

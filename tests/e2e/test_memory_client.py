@@ -6,6 +6,7 @@ and never a byte of another file."""
 import errno
 import os
 import random
+import stat
 import struct
 import sys
 import time
@@ -59,8 +60,7 @@ def whole_tree_of(top):
         for name in dirs + files:
             full = os.path.join(path, name)
             st = os.lstat(full)
-            content = read_file(full) if name in files and \
-                not os.path.islink(full) else None
+            content = read_file(full) if stat.S_ISREG(st.st_mode) else None
             found[os.path.relpath(full, top)] = (
                 st.st_mode, st.st_size if content is not None else 0,
                 st.st_nlink, content)
