@@ -152,9 +152,9 @@ def test_what_is_no_descriptor_is_named(work):
     shadow = work.join("shadow")
     run(["mafs", "logplay", "--shadow", shadow, vol.spec])
     text = read_file(f"{shadow}/a/b/f")
-    assert b"\nsize: " in text, text
+    assert b"\n  size: " in text, text
     write_file(f"{shadow}/a/b/f",
-               text.replace(b"\nsize: ", b"\nsurprise: 1\nsize: "))
+               text.replace(b"\n  size: ", b"\n  surprise: 1\n  size: "))
     done = run(["mafs-fused", "--foreground", "--shadow", shadow,
                 work.join("mnt")], check=False)
     assert done.returncode == 1
