@@ -33,7 +33,9 @@ static char path_letter(const struct mafsd *d, const struct mafsd_file *file)
 	case MAFSD_D:
 		return 'D';
 	case MAFSD_C:
-		return file->n_writers || d->pass_m || d->pass_n ? 'C' : 'K';
+		if (d->pass_m || d->pass_n)
+			return 'C';
+		return file->n_writers && !d->fs.page_cache_only ? 'C' : 'K';
 	default:
 		return '-';
 	}

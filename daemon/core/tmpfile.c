@@ -45,7 +45,7 @@ static int adopt_tmpfile(struct mafsd *d, int fd, int flags,
 	open->file = file;
 	open->flags = flags;
 	open->passthrough = file->path == MAFSD_D;
-	open->direct_io = !open->passthrough;
+	open->direct_io = !open->passthrough && !d->fs.page_cache_only;
 	open->backing_id = file->backing_id;
 	pthread_mutex_unlock(&inode->lock);
 	*ret_entry = (struct mafsd_entry){

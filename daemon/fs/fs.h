@@ -205,6 +205,8 @@ struct mafsd_fs_ops {
  * @passthrough: ask the kernel for it
  * @read_only: the mount is to be
  * @cached_s: how long the kernel may keep names and attributes
+ * @page_cache_only: set by the session: the kernel (before 6.6) neither maps
+ *	what is open with direct_io nor keeps the page cache true beside it
  */
 struct mafsd_fs {
 	const struct mafsd_fs_ops *ops;
@@ -212,6 +214,7 @@ struct mafsd_fs {
 	bool passthrough;
 	bool read_only;
 	bool io_uring; /* set by the session */
+	bool page_cache_only;
 	double cached_s;
 	atomic_uint_fast64_t upcalls[MAFSD_N_UPCALLS];
 };

@@ -21,8 +21,6 @@ static const uint64_t wanted[] = {
 	FUSE_CAP_DONT_MASK,
 	/* Else each write would ask for security.capability first. */
 	FUSE_CAP_HANDLE_KILLPRIV_V2,
-	/* Shared mappings of files that are open by copy. */
-	FUSE_CAP_DIRECT_IO_ALLOW_MMAP,
 	FUSE_CAP_CACHE_SYMLINKS,
 	/* Node ids do not outlive the daemon. */
 	FUSE_CAP_NO_EXPORT_SUPPORT,
@@ -53,6 +51,9 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		(void)fuse_set_feature_flag(conn, wanted[i]);
 	for (size_t i = 0; i < MAFS_ARRAY_SIZE(unwanted); i++)
 		fuse_unset_feature_flag(conn, unwanted[i]);
+	/* Shared mappings of files that are open by copy. */
+	fuse->fs->page_cache_only =
+		!fuse_set_feature_flag(conn, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
 	/* Without root INIT agrees to it, and then no file is let through. */
 	if (fuse->fs->passthrough)
 		(void)fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);

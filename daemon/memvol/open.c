@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Open, release, fsync of regular files. Every file is open by copy: reads and
- * writes come as requests, also those through mappings.
+ * writes come as requests, also those through mappings; on old kernels by way
+ * of the page cache.
  */
 #include "memvol.h"
 
@@ -74,7 +75,8 @@ int mafsm_open(struct mafsd_fs *fs, const struct mafsd_caller *caller,
 	if (r < 0)
 		return r;
 	open->open.flags = flags;
-	open->open.direct_io = true;
+	/* On a client the page cache would be behind the log. */
+	open->open.direct_io = !m->log || !fs->page_cache_only;
 	*ret = &take_ptr(open)->open;
 	return 0;
 }

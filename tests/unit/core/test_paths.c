@@ -708,6 +708,27 @@ static void test_without_passthrough_readers_use_the_page_cache(void **state)
 	core_stop(c);
 }
 
+/* Before Linux 6.6 C neither goes with K nor can be mapped shared. */
+static void
+test_where_direct_io_cannot_be_mapped_writers_use_the_page_cache(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	c->kernel.forbids = true;
+	core_start(c);
+	c->d->fs.page_cache_only = true;
+	open = core_create(c, "new", O_RDWR, &nodeid);
+	assert_int_equal(letter_of(c, open), 'K');
+	assert_int_equal(path_of(c, nodeid, O_RDONLY), 'K');
+	mafsd_release(c->d, open);
+	assert_int_equal(path_of(c, make_cold(c, "cold"), O_RDWR), 'K');
+	assert_int_equal(path_of(c, make_hot(c, "hot"), O_RDWR), 'K');
+	assert_int_equal(path_of(c, nodeid, O_WRONLY | O_TRUNC), 'K');
+	core_stop(c);
+}
+
 /* ---- backing ids ---- */
 
 static void test_backing_id_lives_until_the_last_release(void **state)
@@ -897,6 +918,8 @@ int main(void)
 		CORE_TEST(test_open_as_m_is_joined_by_m_and_x),
 		CORE_TEST(test_open_as_d_is_joined_by_d),
 		CORE_TEST(test_open_as_c_is_joined_by_c),
+		CORE_TEST(
+			test_where_direct_io_cannot_be_mapped_writers_use_the_page_cache),
 		CORE_TEST(test_kernel_accepts_every_mix),
 		CORE_TEST(test_kernel_accepts_every_mix_without_passthrough),
 		CORE_TEST(test_without_passthrough_readers_use_the_page_cache),
