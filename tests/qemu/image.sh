@@ -24,7 +24,7 @@ cache=$top/.cache/qemu
 . /etc/os-release
 
 packages=systemd-sysv,udev,kmod,linux-image-cloud-amd64,fuse3,e2fsprogs
-packages=$packages,procps,python3,acl,attr,ndctl,daxctl
+packages=$packages,procps,python3,acl,attr,sqlite3,ndctl,daxctl
 
 skip()
 {
