@@ -82,6 +82,9 @@ class MemoryVolume:
         assert not self.is_mounted(), "still mounted after mafs umount"
         wait_for(lambda: process_gone(self.pid), 10, "the daemon's end")
 
+    def sync(self):
+        run(["mafs", "sync", self.mnt])
+
     def kill(self):
         """kill -9 of the daemon; the dead mount stays where it is."""
         MemoryVolume.n_killed += 1

@@ -7,6 +7,9 @@ script that fails is made short.
 Lines that only the volume performs:
 
     sync | push NAME | pull NAME | kill     kill: -9, then mounted again
+
+On a memory volume push and pull do nothing, and what was to be in the
+directory shows after another mount.
 """
 
 import itertools
@@ -15,6 +18,7 @@ import random
 import time
 
 from mafs import Volume
+from memory import MemoryVolume
 from model_script import Generator
 from model_side import Side
 from tree import differences, manifest
@@ -31,11 +35,15 @@ class Model:
     """A volume, and scripts performed on it one after the other, each in a
     directory of its own."""
 
-    def __init__(self, work, options=""):
-        self.options, self.numbers = options, itertools.count(1)
+    def __init__(self, work, options="", memory=None):
+        """memory: a kind: a memory volume's."""
+        self.options, self.numbers = options or memory, itertools.count(1)
+        self.memory = memory
         self.plain = work.join("plain")
         os.mkdir(self.plain)
-        self.vol = Volume(work, options=options).mount()
+        self.vol = MemoryVolume(work, memory) if memory else \
+            Volume(work, options=options)
+        self.vol.mount()
         self.n_operations = self.n_sequences = 0
 
     def perform(self, lines):
@@ -60,9 +68,14 @@ class Model:
             for side in sides:
                 side.close_all()
         self._compare("through the mount", sides)
-        self.vol.sync()
-        self._compare("after the sync", sides,
-                      os.path.join(self.vol.dir, name))
+        if self.memory == "file":
+            self.vol.umount()
+            self.vol.mount()
+            self._compare("after another mount", sides)
+        elif not self.memory:
+            self.vol.sync()
+            self._compare("after the sync", sides,
+                          os.path.join(self.vol.dir, name))
         self.n_sequences += 1
 
     def _step(self, sides, number, line):
@@ -82,12 +95,14 @@ class Model:
         kind, *names = line.split()
         if kind == "sync":
             self.vol.sync()
-        else:  # what is open, or no file, stays where it is
+        elif not self.memory:  # what is open, or no file, stays where it is
             run(["mafs", kind, *map(side.path, names)], check=False)
 
     def _kill(self, sides):
         for side in sides:
             side.unmap_all()
+        if self.memory:  # the times of writes in place
+            sides[0].fsync_all()
         self.vol.kill()
         for side in sides:
             side.close_all()
@@ -140,6 +155,8 @@ class Model:
         """Everything once more, after the unmount."""
         shown = _shown(self.vol.mnt)
         self.vol.umount()
+        if self.memory:
+            return
         found = differences(_shown(self.vol.dir), shown)
         assert not found, f"after the umount: {'; '.join(found)}"
 

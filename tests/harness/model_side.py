@@ -144,6 +144,11 @@ class Side:
         while self.mappings:
             self.mappings.popitem()[1].close()
 
+    def fsync_all(self):
+        for fd in self.fds.values():
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                os.fsync(fd)
+
     def close_all(self):
         """A dead daemon's descriptors may give errors."""
         self.unmap_all()
