@@ -30,6 +30,8 @@ static int allocate(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 		r = mafsm_log_layout(m, inode, size, 0);
 	if (r < 0)
 		mafsm_take_back(m, inode, &added);
+	else if (inode->ahead && inode->ahead_start < end)
+		inode->ahead_start = end; /* this is asked for */
 	return r;
 }
 

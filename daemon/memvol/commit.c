@@ -69,6 +69,8 @@ int mafsm_wait(struct mafsm *m, uint64_t ticket)
 
 	if (r < 0)
 		give_up(m, "the log cannot be written");
+	else if (mafs_log_is_overdue(m->log))
+		mafsm_checkpoint(m, mafs_log_is_overdue);
 	return r;
 }
 
@@ -76,5 +78,9 @@ int mafsm_room_for_names(struct mafsm *m)
 {
 	if (!m->log)
 		return -EROFS;
+	if (mafs_pool_has_log_room(m->pool))
+		return 0;
+	/* What was given back and is not free yet may be enough. */
+	mafs_pool_settle(m->pool);
 	return mafs_pool_has_log_room(m->pool) ? 0 : -ENOSPC;
 }

@@ -240,12 +240,17 @@ static int fill_for_write(struct mafsm *m, struct mafsm_inode *inode,
 			  struct mafs_layout *ret_added)
 {
 	uint64_t ahead = ahead_of(inode, start, end);
+	uint64_t layout_end = mafs_layout_end(&inode->layout);
 	int r = -ENOSPC;
 
 	/* Beyond the end nothing is read, so nothing is zeroed. */
 	if (ahead > end)
 		r = mafs_pool_fill(m->pool, &inode->layout, start, ahead,
 				   ret_added);
+	if (r == 0 && !inode->ahead) {
+		inode->ahead = true;
+		inode->ahead_start = layout_end;
+	}
 	if (r == -ENOSPC)
 		r = take_settled(m, inode, start, end, ret_added);
 	if (r < 0)
@@ -419,6 +424,8 @@ int mafsm_resize(struct mafsm *m, struct mafsm_inode *inode, uint64_t size)
 	r = mafsm_load(m, inode);
 	if (r < 0)
 		return r;
+	if (inode->ahead_start > size)
+		inode->ahead_start = size;
 	if (size < inode->node->size_bytes)
 		return mafsm_cut(m, inode, size, UINT64_MAX, size, 0);
 	r = zero_gap(m, inode, size);
@@ -428,11 +435,12 @@ int mafsm_resize(struct mafsm *m, struct mafsm_inode *inode, uint64_t size)
 void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode)
 {
 	uint64_t size = inode->node->size_bytes;
+	uint64_t start = inode->ahead_start > size ? inode->ahead_start : size;
 
-	if (!inode->loaded || mafs_layout_end(&inode->layout) <= size ||
-	    atomic_load(&m->broken))
+	if (!inode->ahead || !inode->loaded || atomic_load(&m->broken))
 		return;
-	(void)mafsm_cut(m, inode, size, UINT64_MAX, size, MAFSM_QUIET);
+	inode->ahead = false;
+	(void)mafsm_cut(m, inode, start, UINT64_MAX, size, MAFSM_QUIET);
 }
 
 /* ---- flushing ---- */

@@ -88,6 +88,7 @@ int mafsm_start(const struct mafsm_options *options, struct mafsm **ret,
 	pthread_rwlock_init(&m->lock, NULL);
 	pthread_rwlock_init(&m->swap, NULL);
 	pthread_mutex_init(&m->follow_lock, NULL);
+	pthread_mutex_init(&m->checkpoint_lock, NULL);
 	pthread_mutex_init(&m->tend_lock, NULL);
 	pthread_cond_init(&m->tend_wake, NULL);
 	r = start(m, fault);
@@ -154,6 +155,7 @@ void mafsm_free(struct mafsm *m)
 	mafs_memory_session_close(m->session);
 	pthread_cond_destroy(&m->tend_wake);
 	pthread_mutex_destroy(&m->tend_lock);
+	pthread_mutex_destroy(&m->checkpoint_lock);
 	pthread_mutex_destroy(&m->follow_lock);
 	pthread_rwlock_destroy(&m->swap);
 	pthread_rwlock_destroy(&m->lock);

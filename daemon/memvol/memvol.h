@@ -36,9 +36,11 @@ struct mafsm_inode {
 	bool times_newer; /* than the log says */
 	uint64_t stored_start, stored_end; /* not flushed yet */
 
-	pthread_rwlock_t io; /* exclusively: @layout and the size change */
+	pthread_rwlock_t io; /* exclusively: what follows, and the size, change */
 	bool loaded;
 	struct mafs_layout layout; /* of node->map */
+	bool ahead; /* extents behind @ahead_start were taken in advance */
+	uint64_t ahead_start;
 };
 
 /* All but @lock and what says otherwise is set before the threads start. */
@@ -65,8 +67,11 @@ struct mafsm {
 	struct mafsm_note *first_note, **last_note; /* tend_lock */
 	atomic_uint_fast64_t followed_epoch;
 
+	pthread_mutex_t checkpoint_lock; /* one at a time; others wait for it */
 	pthread_t tender;
 	bool tender_running;
+	uint64_t last_log_length; /* the tender's */
+	unsigned int n_idle_ticks; /* the tender's */
 	pthread_mutex_t tend_lock;
 	pthread_cond_t tend_wake; /* tend_lock */
 	bool stopping; /* tend_lock */
@@ -104,7 +109,8 @@ int mafsm_commit(struct mafsm *m, struct mafs_entry *entries, size_t n,
 		 uint64_t *ret_ticket);
 /* Is somebody else the master now? Then not a byte more of ours is stored. */
 bool mafsm_is_fenced(struct mafsm *m);
-/* Until it is flushed; -EIO: the log is broken for good. No lock held. */
+/* Until it is flushed, and until the log is not overdue for a checkpoint;
+ * -EIO: the log is broken for good. Neither m->lock nor those below are held. */
 int mafsm_wait(struct mafsm *m, uint64_t ticket);
 /* May names and attributes be added to? -ENOSPC when what is left is for
  * the log. */
@@ -179,7 +185,7 @@ int mafsm_resize(struct mafsm *m, struct mafsm_inode *inode, uint64_t size);
 /* All that was stored is persistent, and logged times are the shown ones. No
  * lock held. */
 int mafsm_sync_inode(struct mafsm *m, struct mafsm_inode *inode);
-/* What was allocated behind the end goes. Context: as mafsm_cut(). */
+/* What was taken in advance and not used goes. Context: as mafsm_cut(). */
 void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode);
 
 /* ---- attr.c ---- */
@@ -211,6 +217,10 @@ ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
 void mafsm_usage(struct mafsm *m, struct mafs_pool_usage *ret);
 
 /* ---- tend.c ---- */
+
+/* A checkpoint, unless @is_due says that somebody else made it meanwhile.
+ * Context: as mafsm_wait(). */
+void mafsm_checkpoint(struct mafsm *m, bool (*is_due)(struct mafs_log *log));
 
 int mafsm_tend_start(struct mafsm *m);
 void mafsm_tend_stop(struct mafsm *m);

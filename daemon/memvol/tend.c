@@ -10,6 +10,7 @@
 #include <time.h>
 
 #define TICK_MS 200
+#define IDLE_TICKS 5
 #define PIECE 512 /* inodes that a checkpoint takes under one lock */
 
 static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
@@ -29,17 +30,42 @@ static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
 	return r;
 }
 
-static void tend_log(struct mafsm *m)
+/* A log in more than its first segments, to which nothing is appended any more,
+ * is made short when much of it may be about what is gone: then the space is
+ * free again. */
+static bool is_idle_and_long(struct mafsm *m)
+{
+	uint64_t length = mafs_log_length(m->log);
+	uint64_t tail = mafs_log_tail_length(m->log);
+	bool is_idle = length == m->last_log_length;
+
+	m->last_log_length = length;
+	if (!is_idle)
+		m->n_idle_ticks = 0;
+	return m->n_idle_ticks++ == IDLE_TICKS && tail > length / 4 &&
+	       mafs_device_log_bytes(mafs_pool_device(m->pool, 0)) > 0;
+}
+
+void mafsm_checkpoint(struct mafsm *m, bool (*is_due)(struct mafs_log *log))
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	int r;
+	mafs_guard(&m->checkpoint_lock);
 
-	if (atomic_load(&m->broken) || !mafs_log_wants_checkpoint(m->log))
+	if (is_due && !is_due(m->log))
 		return;
 	r = mafs_log_checkpoint(m->log, give_live, m, &fault);
-	if (r < 0 && r != -EBUSY)
+	if (r < 0)
 		mafs_error("checkpoint of the log: %s: %s", fault.what,
 			   strerror(-r));
+}
+
+static void tend_log(struct mafsm *m)
+{
+	if (is_idle_and_long(m))
+		mafsm_checkpoint(m, NULL);
+	else if (mafs_log_wants_checkpoint(m->log))
+		mafsm_checkpoint(m, mafs_log_wants_checkpoint);
 }
 
 static void tend(struct mafsm *m)

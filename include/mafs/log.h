@@ -154,5 +154,10 @@ int mafs_log_checkpoint(struct mafs_log *log, mafs_log_live_fn *live,
 /* Has the tail outgrown max(checkpoint_after of the superblock, live state)?
  * Cheap, any thread. */
 bool mafs_log_wants_checkpoint(struct mafs_log *log);
+/* Is the tail a quarter longer still? Who appends should wait for a checkpoint
+ * before the next one, or the log outgrows what is kept free for it. */
+bool mafs_log_is_overdue(struct mafs_log *log);
 /* Bytes in the live slot. */
 uint64_t mafs_log_length(struct mafs_log *log);
+/* Those of them that were appended since the checkpoint. */
+uint64_t mafs_log_tail_length(struct mafs_log *log);

@@ -287,9 +287,9 @@ int mafs_log_append(struct mafs_log *log, const struct mafs_entry *entries,
 	return err;
 }
 
-bool mafs_log_wants_checkpoint(struct mafs_log *log)
+/* How long the tail may be; under log->lock. */
+static uint64_t tail_bound(const struct mafs_log *log)
 {
-	mafs_guard(&log->lock);
 	uint64_t slot_bytes = log->slot_bytes[mafs_region_slot(log->region)];
 	uint64_t bound = log->checkpoint_after;
 
@@ -299,12 +299,33 @@ bool mafs_log_wants_checkpoint(struct mafs_log *log)
 	if (slot_bytes > log->checkpoint_bytes &&
 	    bound > (slot_bytes - log->checkpoint_bytes) / 2)
 		bound = (slot_bytes - log->checkpoint_bytes) / 2;
+	return bound;
+}
+
+bool mafs_log_wants_checkpoint(struct mafs_log *log)
+{
+	mafs_guard(&log->lock);
 	return !log->broken && !log->checkpointing &&
-	       log->offset - log->checkpoint_bytes > bound;
+	       log->offset - log->checkpoint_bytes > tail_bound(log);
+}
+
+bool mafs_log_is_overdue(struct mafs_log *log)
+{
+	mafs_guard(&log->lock);
+	uint64_t bound = tail_bound(log);
+
+	return !log->broken &&
+	       log->offset - log->checkpoint_bytes > bound + bound / 4;
 }
 
 uint64_t mafs_log_length(struct mafs_log *log)
 {
 	mafs_guard(&log->lock);
 	return log->offset;
+}
+
+uint64_t mafs_log_tail_length(struct mafs_log *log)
+{
+	mafs_guard(&log->lock);
+	return log->offset - log->checkpoint_bytes;
 }

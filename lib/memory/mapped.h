@@ -68,6 +68,7 @@ int mapped_take(struct mapped *mapped, uint64_t len, uint64_t goal,
 void mapped_give(struct mapped *mapped, uint64_t offset, uint64_t len);
 /* Bytes that data may take; 0 without an allocator. */
 uint64_t mapped_room(struct mapped *mapped);
+uint64_t mapped_room_locked(const struct mapped *mapped);
 
 /* ---- mapped_chain.c ---- */
 

@@ -306,7 +306,9 @@ static int take_run(struct mapped *mapped, uint32_t slot, uint64_t bytes,
 	mafs_guard(&mapped->base.lock);
 	if (chain->n >= SEGMENTS_MAX)
 		return -ENOSPC;
-	if (want < chain->bytes / 4)
+	/* So that segments are few; not of what is kept free for need. */
+	if (want < chain->bytes / 4 &&
+	    mapped_room_locked(mapped) > chain->bytes / 4)
 		want = chain->bytes / 4;
 	err = chain_reserve_one(chain);
 	if (err)

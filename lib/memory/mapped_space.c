@@ -133,10 +133,12 @@ uint64_t mafs_device_log_bytes(struct mafs_device *device)
 	return bytes;
 }
 
-/* The live lap's tail may grow by checkpoint_after, or by as much as the live
- * state is long, which is at most the longer slot; the other slot must become
- * as long as that one, and take what is appended meanwhile. Each grows by whole
- * units: one more, besides the one that rounding leaves. */
+/* The live lap's tail may grow by a quarter more than checkpoint_after, or than
+ * the live state is long, which is at most the longer slot; the other slot must
+ * become as long as that one, and take what is appended meanwhile, a quarter
+ * more again. Each grows by whole units: one more, besides the one that rounding
+ * leaves. And half as much again is for live state that grows without being
+ * asked, and for those who append at the time. */
 static uint64_t log_reserve(const struct mapped *mapped)
 {
 	uint64_t a = mapped->chains[0].bytes, b = mapped->chains[1].bytes;
@@ -144,8 +146,7 @@ static uint64_t log_reserve(const struct mapped *mapped)
 
 	if (!mapped->slot_offsets[0])
 		return 0;
-	return tail + tail / 2 + (a > b ? a - b : b - a) +
-	       mapped->base.unit_bytes;
+	return 2 * (tail + mapped->base.unit_bytes) + (a > b ? a - b : b - a);
 }
 
 uint64_t mafs_device_log_reserve(struct mafs_device *device)
@@ -154,8 +155,7 @@ uint64_t mafs_device_log_reserve(struct mafs_device *device)
 	return log_reserve(mapped_of(device));
 }
 
-/* Under the lock. */
-static uint64_t room(const struct mapped *mapped)
+uint64_t mapped_room_locked(const struct mapped *mapped)
 {
 	const struct mafs_alloc *alloc = mapped->base.alloc;
 	uint64_t free_bytes, reserve = log_reserve(mapped);
@@ -172,7 +172,7 @@ static uint64_t room(const struct mapped *mapped)
 uint64_t mapped_room(struct mapped *mapped)
 {
 	mafs_guard(&mapped->base.lock);
-	return room(mapped);
+	return mapped_room_locked(mapped);
 }
 
 int mapped_take(struct mapped *mapped, uint64_t len, uint64_t goal,
@@ -181,7 +181,7 @@ int mapped_take(struct mapped *mapped, uint64_t len, uint64_t goal,
 	uint64_t most;
 
 	mafs_guard(&mapped->base.lock);
-	most = room(mapped);
+	most = mapped_room_locked(mapped);
 	if (!most)
 		return -ENOSPC;
 	return mafs_alloc_take(mapped->base.alloc, len < most ? len : most,
