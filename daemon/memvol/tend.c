@@ -86,13 +86,14 @@ static void wait_a_tick(struct mafsm *m)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += TICK_MS * 1000000L;
 	if (until.tv_nsec >= 1000000000L) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000L;
 	}
-	pthread_cond_timedwait(&m->tend_wake, &m->tend_lock, &until);
+	pthread_cond_clockwait(&m->tend_wake, &m->tend_lock, CLOCK_MONOTONIC,
+			       &until);
 }
 
 static void *run_tender(void *argument)
