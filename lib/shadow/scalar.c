@@ -186,8 +186,12 @@ int mafs_value_append(struct mafs_buffer *buffer, const void *value, size_t len)
 
 	if (len && memchr(value, '\0', len))
 		return append_base64(buffer, value, len);
-	text = strndup(len ? value : "", len);
-	return text ? mafs_name_append(buffer, text, false) : -ENOMEM;
+	text = calloc(1, len + 1);
+	if (!text)
+		return -ENOMEM;
+	if (len)
+		memcpy(text, value, len);
+	return mafs_name_append(buffer, text, false);
 }
 
 int mafs_base64_bytes(const char *text, char **ret, size_t *ret_len)

@@ -141,7 +141,7 @@ static void test_dirty_files_are_listed_with_their_times(void **state)
 
 	core_start(c);
 	for (int i = 0; i < 5; i++) {
-		char name[8];
+		char name[16];
 		struct mafsd_open *open;
 
 		snprintf(name, sizeof(name), "f%d", i);
