@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fsck's report as one JSON object. */
 #include "fsck_report.h"
+
+#include "fsck_findings.h"
 #include "names.h"
 
 #include <mafs/cleanup.h>
@@ -19,26 +21,6 @@ static void set_uuid(json_t *object, const char *key,
 
 	mafs_uuid_to_text(uuid, text);
 	json_object_set_new(object, key, json_string(text));
-}
-
-static json_t *findings_to_json(const struct mafs_check *check)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < check->n_findings; i++) {
-		const struct mafs_finding *finding = &check->findings[i];
-		json_t *object = json_object();
-
-		json_object_set_new(
-			object, "kind",
-			json_string(mafs_finding_kind_to_text(finding->kind)));
-		mafs_name_to_json(object, "what", finding->fault.what);
-		if (finding->fault.media_offset != MAFS_FAULT_NO_OFFSET)
-			set_number(object, "offset",
-				   finding->fault.media_offset);
-		json_array_append_new(array, object);
-	}
-	return array;
 }
 
 static json_t *superblock_to_json(const struct mafs_check *check)
@@ -82,8 +64,10 @@ static json_t *counts_to_json(const struct mafs_check *check)
 	set_number(object, "dirty", counts.n_dirty);
 	set_number(object, "writing", counts.n_writing);
 	set_number(object, "memory_files", check->inventory.n_files);
-	set_number(object, "orphans", check->n_of_kind[MAFS_FINDING_ORPHAN]);
-	set_number(object, "errors", check->n_of_kind[MAFS_FINDING_ERROR]);
+	set_number(object, "orphans",
+		   check->found.n_of_kind[MAFS_FINDING_ORPHAN]);
+	set_number(object, "errors",
+		   check->found.n_of_kind[MAFS_FINDING_ERROR]);
 	return object;
 }
 
@@ -144,7 +128,8 @@ int mafs_fsck_report_json(const struct mafs_fsck *fsck)
 		json_object_set_new(report, "log", log_to_json(fsck->check));
 	}
 	json_object_set_new(report, "counts", counts_to_json(fsck->check));
-	json_object_set_new(report, "findings", findings_to_json(fsck->check));
+	json_object_set_new(report, "findings",
+			    mafs_fsck_findings_to_json(&fsck->check->found));
 	if (fsck->files) {
 		files = json_array();
 		json_object_set_new(report, "files", files);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fsck's report for people. */
 #include "fsck_report.h"
+
+#include "fsck_findings.h"
 #include "names.h"
 
 #include <inttypes.h>
 #include <mafs/cleanup.h>
-#include <mafs/diag.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,31 +27,6 @@ void mafs_fsck_count(const struct mafs_check *check,
 {
 	*ret = (struct mafs_fsck_counts){ 0 };
 	mafs_hot_visit(check->hot, count_one, ret);
-}
-
-static void print_finding(const struct mafs_finding *finding)
-{
-	const char *kind = mafs_finding_kind_to_text(finding->kind);
-	const struct mafs_fault *fault = &finding->fault;
-	char offset[40] = "";
-
-	if (fault->media_offset != MAFS_FAULT_NO_OFFSET)
-		snprintf(offset, sizeof(offset), " (offset %" PRIu64 ")",
-			 fault->media_offset);
-	if (finding->kind == MAFS_FINDING_ERROR)
-		mafs_error("fsck: %s%s", fault->what, offset);
-	else
-		printf("%s: %s%s\n", kind, fault->what, offset);
-}
-
-static void print_uncounted(const struct mafs_check *check)
-{
-	for (enum mafs_finding_kind kind = MAFS_FINDING_ERROR;
-	     kind <= MAFS_FINDING_NOTE; kind++)
-		if (check->n_of_kind[kind] > MAFS_FINDINGS_MAX)
-			printf("%s: and %zu more\n",
-			       mafs_finding_kind_to_text(kind),
-			       check->n_of_kind[kind] - MAFS_FINDINGS_MAX);
 }
 
 static void print_device(const struct mafs_check *check)
@@ -75,7 +51,7 @@ static void print_device(const struct mafs_check *check)
 static void print_summary(const struct mafs_fsck *fsck)
 {
 	const struct mafs_check *check = fsck->check;
-	size_t n_errors = check->n_of_kind[MAFS_FINDING_ERROR];
+	size_t n_errors = check->found.n_of_kind[MAFS_FINDING_ERROR];
 	struct mafs_fsck_counts counts;
 
 	mafs_fsck_count(check, &counts);
@@ -85,7 +61,7 @@ static void print_summary(const struct mafs_fsck *fsck)
 		       mafs_hot_count(check->hot), counts.n_clean,
 		       counts.n_dirty, counts.n_writing,
 		       check->inventory.n_files,
-		       check->n_of_kind[MAFS_FINDING_ORPHAN]);
+		       check->found.n_of_kind[MAFS_FINDING_ORPHAN]);
 	if (n_errors)
 		printf("%zu error%s; nothing was changed\n", n_errors,
 		       n_errors == 1 ? "" : "s");
@@ -158,10 +134,7 @@ int mafs_fsck_report_text(const struct mafs_fsck *fsck)
 	mafs_uuid_to_text(&fsck->device->volume.uuid, uuid);
 	printf("volume %s\n", uuid);
 	print_device(check);
-	fflush(stdout);
-	for (size_t i = 0; i < check->n_findings; i++)
-		print_finding(&check->findings[i]);
-	print_uncounted(check);
+	mafs_fsck_print_findings(&check->found);
 	print_summary(fsck);
 	return fsck->files ? print_files(fsck->files) : 0;
 }

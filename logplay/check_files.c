@@ -33,8 +33,9 @@ static int say(struct walk *walk, const struct mafs_hot *hot, const char *what)
 	char name[128];
 
 	name_of(hot, name, sizeof(name));
-	return mafs_check_say(walk->check, MAFS_FINDING_ERROR,
-			      "file %" PRIu64 " (%s): %s", hot->id, name, what);
+	return mafs_findings_say(&walk->check->found, MAFS_FINDING_ERROR,
+				 "file %" PRIu64 " (%s): %s", hot->id, name,
+				 what);
 }
 
 static int check_map(struct walk *walk, const struct mafs_hot *hot)
@@ -116,11 +117,12 @@ static int check_memory_file(struct walk *walk, const struct mafs_hot *hot,
 static int check_hot(void *context, struct mafs_hot *hot)
 {
 	struct walk *walk = context;
-	size_t n_errors = walk->check->n_of_kind[MAFS_FINDING_ERROR];
+	size_t n_errors = walk->check->found.n_of_kind[MAFS_FINDING_ERROR];
 	int r;
 
 	r = check_map(walk, hot);
-	if (r < 0 || walk->check->n_of_kind[MAFS_FINDING_ERROR] > n_errors)
+	if (r < 0 ||
+	    walk->check->found.n_of_kind[MAFS_FINDING_ERROR] > n_errors)
 		return r;
 	return check_memory_file(
 		walk, hot,
@@ -141,9 +143,9 @@ static int name_orphans(struct mafs_check *check)
 			continue;
 		mafs_uuid_to_text(&info->tag, uuid);
 		mafs_size_to_text(info->allocated_bytes, size);
-		r = mafs_check_say(check, MAFS_FINDING_ORPHAN,
-				   "memory file %s (%s) belongs to no file",
-				   uuid, size);
+		r = mafs_findings_say(&check->found, MAFS_FINDING_ORPHAN,
+				      "memory file %s (%s) belongs to no file",
+				      uuid, size);
 		if (r < 0)
 			return r;
 	}

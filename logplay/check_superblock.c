@@ -88,8 +88,8 @@ static bool is_fault_of_copy(int err)
 	return err == -EUCLEAN || err == -EBADMSG || err == -EOPNOTSUPP;
 }
 
-static int check_copy(struct mafs_check *check, struct mafs_media *media,
-		      unsigned int copy)
+static int check_copy(struct mafs_findings *findings, struct mafs_media *media,
+		      unsigned int copy, struct checked_superblock *ret)
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	struct mafs_superblock sb;
@@ -97,45 +97,40 @@ static int check_copy(struct mafs_check *check, struct mafs_media *media,
 
 	for (int i = 0; i < N_ATTEMPTS && is_fault_of_copy(r); i++)
 		r = read_copy(media, copy, &sb, &fault);
-	if (r == -ENODATA)
+	ret->blank[copy] = r == -ENODATA;
+	ret->bad[copy] = is_fault_of_copy(r);
+	if (ret->blank[copy])
 		return 0;
-	if (is_fault_of_copy(r)) {
+	if (ret->bad[copy]) {
 		struct mafs_fault named = fault;
 
 		snprintf(named.what, sizeof(named.what),
 			 "copy %u of the %.350s", copy + 1, fault.what);
-		return mafs_check_add(check, MAFS_FINDING_ERROR, &named);
+		return mafs_findings_add(findings, MAFS_FINDING_ERROR, &named);
 	}
 	if (r < 0)
 		return r;
-	if (!check->have_sb || sb.generation > check->sb.generation) {
-		check->have_sb = true;
-		check->sb = sb;
-		check->sb_copy = (int)copy;
+	if (!ret->have || sb.generation > ret->sb.generation) {
+		ret->have = true;
+		ret->sb = sb;
+		ret->copy = (int)copy;
 	}
 	return 0;
 }
 
-int mafs_check_superblocks(struct mafs_check *check, struct mafs_media *media,
-			   const struct mafs_uuid *volume)
+int check_superblocks(struct mafs_findings *findings, struct mafs_media *media,
+		      struct checked_superblock *ret)
 {
-	char uuid[MAFS_UUID_TEXT_LEN];
 	int r;
 
+	*ret = (struct checked_superblock){ 0 };
 	for (unsigned int copy = 0; copy < MAFS_OMF_N_SB; copy++) {
-		r = check_copy(check, media, copy);
+		r = check_copy(findings, media, copy, ret);
 		if (r < 0)
 			return r;
 	}
-	if (!check->have_sb)
-		return check->n_of_kind[MAFS_FINDING_ERROR] ?
-			       0 :
-			       mafs_check_say(check, MAFS_FINDING_ERROR,
-					      "superblock: both copies are "
-					      "missing");
-	if (mafs_uuid_equal(&check->sb.fs_uuid, volume))
-		return 0;
-	mafs_uuid_to_text(&check->sb.fs_uuid, uuid);
-	return mafs_check_say(check, MAFS_FINDING_ERROR,
-			      "superblock: belongs to volume %s", uuid);
+	if (ret->blank[0] && ret->blank[1])
+		return mafs_findings_say(findings, MAFS_FINDING_ERROR,
+					 "superblock: both copies are missing");
+	return 0;
 }

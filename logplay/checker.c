@@ -9,65 +9,17 @@
 
 #include <mafs/cleanup.h>
 #include <mafs/replay.h>
-#include <stdarg.h>
 #include <string.h>
 
 /* A log that is checkpointed away faster than it can be read. */
 #define N_ATTEMPTS 8
 
-const char *mafs_finding_kind_to_text(enum mafs_finding_kind kind)
-{
-	switch (kind) {
-	case MAFS_FINDING_ERROR:
-		return "error";
-	case MAFS_FINDING_ORPHAN:
-		return "orphan";
-	case MAFS_FINDING_NOTE:
-		return "note";
-	}
-	return "unknown";
-}
-
 void mafs_check_done(struct mafs_check *check)
 {
-	free(check->findings);
+	mafs_findings_done(&check->found);
 	mafs_hot_table_free(check->hot);
 	mafs_inventory_done(&check->inventory);
 	*check = (struct mafs_check){ 0 };
-}
-
-int mafs_check_add(struct mafs_check *check, enum mafs_finding_kind kind,
-		   const struct mafs_fault *fault)
-{
-	size_t capacity = check->capacity ? check->capacity * 2 : 16;
-	struct mafs_finding *grown;
-
-	if (check->n_of_kind[kind]++ >= MAFS_FINDINGS_MAX)
-		return 0;
-	if (check->n_findings == check->capacity) {
-		grown = reallocarray(check->findings, capacity, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		check->findings = grown;
-		check->capacity = capacity;
-	}
-	check->findings[check->n_findings++] = (struct mafs_finding){
-		.kind = kind,
-		.fault = *fault,
-	};
-	return 0;
-}
-
-int mafs_check_say(struct mafs_check *check, enum mafs_finding_kind kind,
-		   const char *fmt, ...)
-{
-	struct mafs_fault fault = MAFS_FAULT_INIT;
-	va_list args;
-
-	va_start(args, fmt);
-	(void)vsnprintf(fault.what, sizeof(fault.what), fmt, args);
-	va_end(args);
-	return mafs_check_add(check, kind, &fault);
 }
 
 /* ---- the log ---- */
@@ -148,7 +100,7 @@ static int read_log(struct mafs_check *check, struct mafs_media *media,
 	}
 	if (!is_fault_of_log(r))
 		return r;
-	return mafs_check_add(check, MAFS_FINDING_ERROR, fault);
+	return mafs_findings_add(&check->found, MAFS_FINDING_ERROR, fault);
 }
 
 static int note_tail(struct mafs_check *check)
@@ -161,7 +113,7 @@ static int note_tail(struct mafs_check *check)
 		      "%s: ends in a batch that was being stored, which never "
 		      "counted",
 		      mafs_region_to_text(check->end.region));
-	return mafs_check_add(check, MAFS_FINDING_NOTE, &fault);
+	return mafs_findings_add(&check->found, MAFS_FINDING_NOTE, &fault);
 }
 
 /* ---- all together ---- */
@@ -196,11 +148,31 @@ static int check_contents(struct mafs_check *check, struct mafs_memory *memory,
 	if (r < 0)
 		return r;
 	if (!check->log_whole)
-		return mafs_check_say(check, MAFS_FINDING_NOTE,
-				      "%zu memory files were not judged: the "
-				      "log cannot be read to its end",
-				      check->inventory.n_files);
+		return mafs_findings_say(
+			&check->found, MAFS_FINDING_NOTE,
+			"%zu memory files were not judged: the "
+			"log cannot be read to its end",
+			check->inventory.n_files);
 	return mafs_check_files(check, settled_seq);
+}
+
+/* Whose memory is it? */
+static int check_superblock(struct mafs_check *check, struct mafs_media *media,
+			    const struct mafs_uuid *volume)
+{
+	struct checked_superblock checked;
+	char uuid[MAFS_UUID_TEXT_LEN];
+	int r = check_superblocks(&check->found, media, &checked);
+
+	check->have_sb = checked.have;
+	check->sb = checked.sb;
+	check->sb_copy = checked.copy;
+	if (r < 0 || !checked.have ||
+	    mafs_uuid_equal(&checked.sb.fs_uuid, volume))
+		return r;
+	mafs_uuid_to_text(&checked.sb.fs_uuid, uuid);
+	return mafs_findings_say(&check->found, MAFS_FINDING_ERROR,
+				 "superblock: belongs to volume %s", uuid);
 }
 
 int mafs_check_device(struct mafs_memory *memory,
@@ -212,7 +184,7 @@ int mafs_check_device(struct mafs_memory *memory,
 	*ret = (struct mafs_check){ .hot = mafs_hot_table_new() };
 	if (!ret->hot)
 		return -ENOMEM;
-	r = mafs_check_superblocks(ret, &memory->media, volume);
+	r = check_superblock(ret, &memory->media, volume);
 	if (r < 0)
 		return mafs_fault_set(fault, r, "superblock: %s", strerror(-r));
 	if (!ret->have_sb)

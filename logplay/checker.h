@@ -4,14 +4,21 @@
 
 #include <mafs/checker.h>
 
-int mafs_check_add(struct mafs_check *check, enum mafs_finding_kind kind,
-		   const struct mafs_fault *fault);
-int mafs_check_say(struct mafs_check *check, enum mafs_finding_kind kind,
-		   const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/**
+ * struct checked_superblock - both copies
+ * @have: one is valid; @sb is the newest, @copy where it stands
+ * @bad: of each copy; one that was never written is not bad, but @blank
+ */
+struct checked_superblock {
+	bool have;
+	struct mafs_superblock sb;
+	int copy;
+	bool bad[2], blank[2];
+};
 
-/* Both copies of the superblock. Return: 0, -errno of the media. */
-int mafs_check_superblocks(struct mafs_check *check, struct mafs_media *media,
-			   const struct mafs_uuid *volume);
+/* Says what is wrong with each. Return: 0, -errno of the media. */
+int check_superblocks(struct mafs_findings *findings, struct mafs_media *media,
+		      struct checked_superblock *ret);
 
 /* Each map against the memory files, then the memory files that are left.
  * @settled_seq: what changed later may be in change still. */

@@ -118,6 +118,22 @@ static int check_record(struct mafs_device *device, struct claim *claim,
 	return check_silent(device, claim, who, fault);
 }
 
+bool memory_master_is_alive(struct mafs_device *device,
+			    const struct mafs_superblock *sb)
+{
+	struct mafs_uuid machine = {}, boot = {};
+
+	if (mafs_uuid_is_null(&sb->master_boot))
+		return false;
+	if (mafs_lock_is_held(device->fd))
+		return true;
+	if (!read_here(&machine, &boot, NULL) &&
+	    mafs_uuid_equal(&machine, &sb->master_machine) &&
+	    mafs_uuid_equal(&boot, &sb->master_boot))
+		return false;
+	return !is_silent(device);
+}
+
 int memory_master_is_elsewhere(struct mafs_device *device, bool *ret,
 			       struct mafs_fault *fault)
 {

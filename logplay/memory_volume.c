@@ -39,9 +39,10 @@ static int apply(struct mafs_memory_volume *volume,
 		 const struct mafs_log_position *position,
 		 struct mafs_fault *fault)
 {
-	struct mafs_fault why = MAFS_FAULT_INIT;
+	struct mafs_fault why;
 	int err;
 
+	mafs_fault_clear(&why);
 	if (entry->type == MAFS_OMF_DEVICE_ADD)
 		err = memory_devices_note(volume, entry);
 	else
@@ -143,6 +144,11 @@ int mafs_memory_volume_follow(struct mafs_memory_volume *volume,
 	if (!volume->reader) /* of a shadow */
 		return 0;
 	n_entries = read_on(volume, follow_entry, &follower, fault);
+	/* What a checkpoint has changed in it, too. */
+	if (n_entries > 0)
+		(void)mafs_superblock_read(
+			&mafs_pool_device(volume->pool, 0)->media, &volume->sb,
+			NULL, NULL);
 	if (n_entries < 0 || volume->n_records == n_records)
 		return n_entries;
 	err = memory_devices_open(volume, &found, fault);

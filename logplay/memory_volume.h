@@ -19,6 +19,10 @@ int memory_master_become(struct mafs_device *device, bool takeover,
 /* Does the superblock name another machine? */
 int memory_master_is_elsewhere(struct mafs_device *device, bool *ret,
 			       struct mafs_fault *fault);
+/* Is the superblock's master at work? By its lock, where it is of this boot,
+ * else by its heartbeat. */
+bool memory_master_is_alive(struct mafs_device *device,
+			    const struct mafs_superblock *sb);
 /* The end of it, when nobody took over meanwhile. */
 void memory_master_resign(struct mafs_device *device, uint64_t epoch);
 /* A further device, likewise. Return: 0, -EBUSY. */

@@ -7,41 +7,21 @@
 #pragma once
 
 #include <mafs/fault.h>
+#include <mafs/finding.h>
 #include <mafs/hot.h>
 #include <mafs/inventory.h>
 #include <mafs/memory.h>
 #include <mafs/superblock.h>
 
-enum mafs_finding_kind {
-	MAFS_FINDING_ERROR,
-	MAFS_FINDING_ORPHAN, /* a memory file that no map names */
-	MAFS_FINDING_NOTE,
-};
-
-/* "error", "orphan", "note" */
-const char *mafs_finding_kind_to_text(enum mafs_finding_kind kind);
-
-struct mafs_finding {
-	enum mafs_finding_kind kind;
-	struct mafs_fault fault;
-};
-
-/* More of one kind are only counted. */
-#define MAFS_FINDINGS_MAX 1000
-
 /**
  * struct mafs_check - what was found
- * @findings: owned, in the order found
- * @n_of_kind: also those that were only counted
  * @have_sb, @sb: the newest valid superblock, in copy @sb_copy
  * @log_whole: the log was read to its end; else @hot is what stood before the
  *	fault, and memory files were not judged by it
  * @hot, @inventory: owned; the owner fields of the inventory are set
  */
 struct mafs_check {
-	struct mafs_finding *findings;
-	size_t n_findings, capacity;
-	size_t n_of_kind[MAFS_FINDING_NOTE + 1];
+	struct mafs_findings found;
 	bool have_sb;
 	struct mafs_superblock sb;
 	int sb_copy;

@@ -119,6 +119,7 @@ int mafs_entry_encode(const struct mafs_entry *entry,
 /**
  * mafs_entry_decode() - read the record at the start of @bytes
  * @bytes: validated by nobody; copied from the media already
+ * @ret: undefined on failure
  * @ret_length: bytes that the record takes
  *
  * Return: 0, -EUCLEAN (structure), -EOPNOTSUPP (unknown type), -ENOMEM.

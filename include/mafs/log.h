@@ -44,7 +44,8 @@ void mafs_log_reader_close(struct mafs_log_reader *reader);
 
 /**
  * mafs_log_reader_next() - the next valid entry
- * @ret: to be released with mafs_entry_done() when 1 was returned
+ * @ret: to be released with mafs_entry_done() when 1 was returned; else
+ *	undefined
  * @ret_position: may be NULL
  *
  * At the end it may be called again: it goes on when the writer has appended

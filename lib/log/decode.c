@@ -335,40 +335,48 @@ static int check_rest(struct mafs_cursor *cursor)
 	return mafs_decode_zeros(cursor, cursor->left);
 }
 
-int mafs_entry_decode(const uint8_t *bytes, size_t len, struct mafs_entry *ret,
-		      size_t *ret_length, struct mafs_fault *fault)
+/* @ret is zeroed; what it owns on failure is the caller's to free. */
+static int decode_record(struct mafs_cursor *cursor, struct mafs_entry *ret,
+			 size_t *ret_length)
 {
-	_cleanup_(mafs_entry_done) struct mafs_entry entry = {};
-	struct mafs_cursor cursor = { bytes, len, fault };
 	struct mafs_omf_record omf;
-	size_t length;
-	int err;
+	size_t len = cursor->left, length;
+	int err = mafs_decode_bytes(cursor, &omf, sizeof(omf));
 
-	err = mafs_decode_bytes(&cursor, &omf, sizeof(omf));
 	if (err)
 		return err;
 	length = le32toh(omf.length);
 	if (length < sizeof(omf) || length % MAFS_OMF_ALIGN || length > len ||
 	    length > RECORD_BYTES_MAX ||
 	    le16toh(omf.flags) & ~MAFS_OMF_RECORD_KNOWN)
-		return mafs_fault_set(fault, -EUCLEAN,
+		return mafs_fault_set(cursor->fault, -EUCLEAN,
 				      "record of %zu bytes in %zu bytes",
 				      length, len);
-	cursor.left = length - sizeof(omf);
-	entry.type = (enum mafs_omf_type)le16toh(omf.type);
-	entry.quiet = le16toh(omf.flags) & MAFS_OMF_RECORD_QUIET;
-	entry.seq = le64toh(omf.seq);
-	entry.time_ns = le64toh(omf.time_ns);
-	if (entry.quiet && !mafs_entry_may_be_quiet(entry.type))
-		return mafs_fault_set(fault, -EUCLEAN, "quiet record");
-	err = decode_payload(&cursor, &entry);
+	cursor->left = length - sizeof(omf);
+	ret->type = (enum mafs_omf_type)le16toh(omf.type);
+	ret->quiet = le16toh(omf.flags) & MAFS_OMF_RECORD_QUIET;
+	ret->seq = le64toh(omf.seq);
+	ret->time_ns = le64toh(omf.time_ns);
+	if (ret->quiet && !mafs_entry_may_be_quiet(ret->type))
+		return mafs_fault_set(cursor->fault, -EUCLEAN, "quiet record");
+	err = decode_payload(cursor, ret);
+	if (!err)
+		err = check_rest(cursor);
+	if (!err)
+		*ret_length = length;
+	return err;
+}
+
+int mafs_entry_decode(const uint8_t *bytes, size_t len, struct mafs_entry *ret,
+		      size_t *ret_length, struct mafs_fault *fault)
+{
+	struct mafs_cursor cursor = { bytes, len, fault };
+	int err;
+
+	/* In place: it is large, and a log has millions. */
+	memset(ret, 0, sizeof(*ret));
+	err = decode_record(&cursor, ret, ret_length);
 	if (err)
-		return err;
-	err = check_rest(&cursor);
-	if (err)
-		return err;
-	*ret = entry;
-	*ret_length = length;
-	entry = (struct mafs_entry){};
-	return 0;
+		mafs_entry_done(ret);
+	return err;
 }

@@ -75,43 +75,56 @@ static int record_fault(const struct mafs_log_reader *reader, int err,
 	return err;
 }
 
+/* The record is the next of the lap. */
+static int accept_record(struct mafs_log_reader *reader,
+			 const struct mafs_entry *entry, size_t length,
+			 struct mafs_fault *fault)
+{
+	struct mafs_fault why;
+	int err;
+
+	mafs_fault_clear(&why);
+	err = mafs_lap_accept(&reader->lap, entry, &why);
+	if (!err && reader->lap.phase == LAP_SWITCHED &&
+	    reader->record_at + length < reader->batch.bytes.len) {
+		reader->lap.phase = LAP_TAIL;
+		err = mafs_fault_set(&why, -EUCLEAN,
+				     "switch is not the last record");
+	}
+	return err ? record_fault(reader, err, &why, entry->seq, fault) : 0;
+}
+
 /* Decodes the next record of the batch and takes it into the lap. */
 static int take_record(struct mafs_log_reader *reader, struct mafs_entry *ret,
 		       struct mafs_log_position *ret_position,
 		       struct mafs_fault *fault)
 {
-	_cleanup_(mafs_entry_done) struct mafs_entry entry = {};
 	const struct mafs_buffer *bytes = &reader->batch.bytes;
-	struct mafs_fault why = MAFS_FAULT_INIT;
+	struct mafs_fault why;
 	size_t length;
 	int err;
 
+	mafs_fault_clear(&why);
 	err = mafs_entry_decode(bytes->bytes + reader->record_at,
-				bytes->len - reader->record_at, &entry, &length,
+				bytes->len - reader->record_at, ret, &length,
 				&why);
 	if (err == -ENOMEM)
 		return err;
 	if (err)
 		return record_fault(reader, err, &why, 0, fault);
-	err = mafs_lap_accept(&reader->lap, &entry, &why);
-	if (!err && reader->lap.phase == LAP_SWITCHED &&
-	    reader->record_at + length < bytes->len) {
-		reader->lap.phase = LAP_TAIL;
-		err = mafs_fault_set(&why, -EUCLEAN,
-				     "switch is not the last record");
+	err = accept_record(reader, ret, length, fault);
+	if (err) {
+		mafs_entry_done(ret);
+		return err;
 	}
-	if (err)
-		return record_fault(reader, err, &why, entry.seq, fault);
 	*ret_position = (struct mafs_log_position){
 		.region = reader->lap.region,
 		.batch_offset = reader->batch_offset,
 		.batch_number = reader->batch.number,
 		.record_offset = reader->batch_offset + reader->record_at,
-		.seq = entry.seq,
+		.seq = ret->seq,
 	};
 	reader->record_at += length;
-	*ret = entry;
-	entry = (struct mafs_entry){};
 	return 0;
 }
 
@@ -146,20 +159,18 @@ int mafs_log_reader_next(struct mafs_log_reader *reader, struct mafs_entry *ret,
 {
 	for (;;) {
 		struct mafs_log_position position;
-		struct mafs_entry entry;
 		int err;
 
 		if (reader->record_at < reader->batch.bytes.len) {
-			err = take_record(reader, &entry, &position, fault);
+			err = take_record(reader, ret, &position, fault);
 			if (err)
 				return err;
-			if (hand_out(reader, &entry)) {
-				*ret = entry;
+			if (hand_out(reader, ret)) {
 				if (ret_position)
 					*ret_position = position;
 				return 1;
 			}
-			mafs_entry_done(&entry);
+			mafs_entry_done(ret);
 			continue;
 		}
 		if (reader->lap.phase == LAP_SWITCHED)

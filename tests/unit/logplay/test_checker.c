@@ -175,15 +175,15 @@ static size_t check(struct device *device, bool live)
 	assert_int_equal(mafs_check_device(&device->memory, &device->volume,
 					   live, &device->check, &fault),
 			 0);
-	return device->check.n_of_kind[MAFS_FINDING_ERROR];
+	return device->check.found.n_of_kind[MAFS_FINDING_ERROR];
 }
 
 static bool said(struct device *device, enum mafs_finding_kind kind,
 		 const char *what)
 {
-	for (size_t i = 0; i < device->check.n_findings; i++)
-		if (device->check.findings[i].kind == kind &&
-		    strstr(device->check.findings[i].fault.what, what))
+	for (size_t i = 0; i < device->check.found.n; i++)
+		if (device->check.found.list[i].kind == kind &&
+		    strstr(device->check.found.list[i].fault.what, what))
 			return true;
 	return false;
 }
@@ -193,7 +193,7 @@ static void test_empty_device_is_fine(void **state)
 	struct device *device = *state;
 
 	assert_int_equal(check(device, false), 0);
-	assert_int_equal(device->check.n_findings, 0);
+	assert_int_equal(device->check.found.n, 0);
 	assert_true(device->check.have_sb);
 	assert_true(device->check.log_whole);
 }
@@ -207,7 +207,7 @@ static void test_files_with_their_memory_are_fine(void **state)
 	log_map(device, 1, 1, MAFS_OMF_MAP_DIRTY, 0);
 	log_map(device, 2, 2, 0, 7);
 	assert_int_equal(check(device, false), 0);
-	assert_int_equal(device->check.n_findings, 0);
+	assert_int_equal(device->check.found.n, 0);
 	assert_int_equal(mafs_hot_count(device->check.hot), 2);
 	assert_true(device->check.n_entries >= 2);
 	assert_true(device->check.n_batches >= 2);
@@ -267,7 +267,7 @@ static void test_memory_file_of_no_file_is_an_orphan(void **state)
 
 	add_file(device, 1, 100);
 	assert_int_equal(check(device, false), 0);
-	assert_int_equal(device->check.n_of_kind[MAFS_FINDING_ORPHAN], 1);
+	assert_int_equal(device->check.found.n_of_kind[MAFS_FINDING_ORPHAN], 1);
 	assert_true(said(device, MAFS_FINDING_ORPHAN, "fe010000-"));
 }
 
@@ -371,9 +371,10 @@ static void test_corrupt_log_is_named_and_judges_no_file(void **state)
 	damage(device, device->check.end.region, offset + 40);
 	assert_int_equal(check(device, false), 1);
 	assert_false(device->check.log_whole);
-	assert_int_equal(device->check.findings[0].fault.media_offset, offset);
+	assert_int_equal(device->check.found.list[0].fault.media_offset,
+			 offset);
 	assert_true(said(device, MAFS_FINDING_ERROR, "log slot"));
-	assert_int_equal(device->check.n_of_kind[MAFS_FINDING_ORPHAN], 0);
+	assert_int_equal(device->check.found.n_of_kind[MAFS_FINDING_ORPHAN], 0);
 	assert_true(said(device, MAFS_FINDING_NOTE, "not judged"));
 }
 
@@ -387,7 +388,7 @@ static void test_torn_tail_is_a_note(void **state)
 	assert_int_equal(check(device, false), 0);
 	assert_int_equal(device->check.tail, MAFS_LOG_TAIL_TORN);
 	assert_true(said(device, MAFS_FINDING_NOTE, "never counted"));
-	assert_int_equal(device->check.findings[0].fault.media_offset,
+	assert_int_equal(device->check.found.list[0].fault.media_offset,
 			 device->check.end.batch_offset);
 }
 
@@ -429,7 +430,7 @@ static void test_endless_findings_are_only_counted(void **state)
 	for (uint64_t id = 1; id <= MAFS_FINDINGS_MAX + 5; id++)
 		log_map(device, id, 1, 0, 0);
 	assert_int_equal(check(device, false), MAFS_FINDINGS_MAX + 5);
-	assert_int_equal(device->check.n_findings, MAFS_FINDINGS_MAX);
+	assert_int_equal(device->check.found.n, MAFS_FINDINGS_MAX);
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
