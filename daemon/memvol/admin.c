@@ -68,8 +68,7 @@ static int collect(void *context, struct mafs_node *node)
 	const struct mafsm_inode *inode = node->owner;
 	uint64_t *ids;
 
-	if (!inode ||
-	    (!inode->times_newer && inode->stored_start == inode->stored_end))
+	if (!inode || !mafsm_has_stored(inode))
 		return 0;
 	if (collecting->n == collecting->capacity) {
 		collecting->capacity = collecting->capacity * 2 + 64;

@@ -22,7 +22,7 @@ int mafsm_getattr(struct mafsd_fs *fs, uint64_t nodeid, struct stat *ret,
 	node = mafsm_node(m, nodeid);
 	if (!node)
 		return -ESTALE;
-	mafs_names_stat(node, ret);
+	mafsm_stat(node, ret);
 	*ret_volatile = false;
 	return 0;
 }
@@ -202,6 +202,8 @@ static int change_locked(struct mafsm *m, struct mafs_node *node,
 	r = fill_change(node, from, set, &change);
 	if (r == 0)
 		r = mafsm_commit(m, change.entries, change.n, ret_ticket);
+	if (r == 0 && set & (MAFSD_SET_MTIME | MAFSD_SET_MTIME_NOW))
+		mafsm_forget_time(node);
 	return r < 0 ? r : 1;
 }
 
@@ -218,7 +220,7 @@ static int change_attributes(struct mafsm *m, uint64_t nodeid,
 	if (r == 0 && set)
 		r = change_locked(m, node, from, set, &ticket);
 	if (r >= 0)
-		mafs_names_stat(node, ret);
+		mafsm_stat(node, ret);
 	pthread_rwlock_unlock(&m->lock);
 	return r > 0 ? mafsm_wait(m, ticket) : r;
 }

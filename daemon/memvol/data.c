@@ -101,7 +101,7 @@ static int log_now(struct mafsm *m, struct mafsm_inode *inode,
 	pthread_rwlock_wrlock(&m->lock);
 	r = mafsm_commit(m, entry, 1, &ticket);
 	if (r == 0 && !entry->quiet)
-		inode->times_newer = false;
+		mafsm_forget_time(inode->node);
 	pthread_rwlock_unlock(&m->lock);
 	return r < 0 ? r : mafsm_wait(m, ticket);
 }
@@ -315,26 +315,6 @@ static ssize_t write_alone(struct mafsm *m, struct mafsm_inode *inode,
 	return r < 0 ? r : (ssize_t)len;
 }
 
-/* After a store within the file: times, and what is to be flushed. */
-static void note_store(struct mafsm *m, struct mafsm_inode *inode,
-		       uint64_t start, uint64_t end)
-{
-	struct timespec now = mafsm_now();
-	mafsm_change(&m->lock);
-
-	inode->node->mtime = inode->node->ctime = now;
-	inode->times_newer = true;
-	if (inode->stored_start == inode->stored_end) {
-		inode->stored_start = start;
-		inode->stored_end = end;
-		return;
-	}
-	if (start < inode->stored_start)
-		inode->stored_start = start;
-	if (end > inode->stored_end)
-		inode->stored_end = end;
-}
-
 /* Return: -EAGAIN: it has to be done alone. */
 static ssize_t write_beside(struct mafsm *m, struct mafsm_inode *inode,
 			    const void *bytes, size_t len, uint64_t offset)
@@ -352,7 +332,7 @@ static ssize_t write_beside(struct mafsm *m, struct mafsm_inode *inode,
 		r = mafs_pool_write(m->pool, &inode->layout, bytes, len,
 				    offset);
 	if (r == 0)
-		note_store(m, inode, offset, end);
+		mafsm_note_store(inode, offset, end);
 	pthread_rwlock_unlock(&inode->io);
 	return r < 0 ? r : (ssize_t)len;
 }
@@ -441,51 +421,4 @@ void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode)
 		return;
 	inode->ahead = false;
 	(void)mafsm_cut(m, inode, start, UINT64_MAX, size, MAFSM_QUIET);
-}
-
-/* ---- flushing ---- */
-
-static int log_times(struct mafsm *m, struct mafsm_inode *inode)
-{
-	struct mafs_entry entry = {
-		.type = MAFS_OMF_ATTR,
-		.attr = {
-			.id = inode->node->id,
-			.mask = MAFS_OMF_ATTR_MTIME | MAFS_OMF_ATTR_CTIME,
-		},
-	};
-	uint64_t ticket;
-	int r = 0;
-
-	pthread_rwlock_wrlock(&m->lock);
-	entry.attr.mtime = inode->node->mtime;
-	entry.attr.ctime = inode->node->ctime;
-	if (inode->times_newer)
-		r = mafsm_commit(m, &entry, 1, &ticket);
-	else
-		ticket = 0;
-	if (r == 0)
-		inode->times_newer = false;
-	pthread_rwlock_unlock(&m->lock);
-	return r < 0 || !ticket ? r : mafsm_wait(m, ticket);
-}
-
-int mafsm_sync_inode(struct mafsm *m, struct mafsm_inode *inode)
-{
-	uint64_t start, end;
-	int r = 0;
-
-	pthread_rwlock_wrlock(&m->lock);
-	start = inode->stored_start;
-	end = inode->stored_end;
-	inode->stored_start = inode->stored_end = 0;
-	pthread_rwlock_unlock(&m->lock);
-	if (end > start) {
-		pthread_rwlock_rdlock(&inode->io);
-		r = mafs_pool_flush(m->pool, &inode->layout, start, end);
-		pthread_rwlock_unlock(&inode->io);
-		if (r < 0)
-			note_store(m, inode, start, end);
-	}
-	return r < 0 ? r : log_times(m, inode);
 }

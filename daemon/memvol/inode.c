@@ -22,6 +22,7 @@ static struct mafsm_inode *know(struct mafs_node *node)
 	if (!inode)
 		return NULL;
 	inode->node = node;
+	pthread_mutex_init(&inode->sync_lock, NULL);
 	pthread_rwlock_init(&inode->io, NULL);
 	node->owner = inode;
 	node->pins++;
@@ -37,7 +38,7 @@ int mafsm_entry(struct mafsm *m, struct mafs_node *node,
 		return -ENOMEM;
 	inode->nlookup++;
 	*ret = (struct mafsd_entry){ .nodeid = node->id };
-	mafs_names_stat(node, &ret->st);
+	mafsm_stat(node, &ret->st);
 	return 0;
 }
 
@@ -59,6 +60,7 @@ static void unknow(struct mafsm *m, struct mafsm_inode *inode)
 	node->owner = NULL;
 	node->pins--;
 	mafs_layout_done(&inode->layout);
+	pthread_mutex_destroy(&inode->sync_lock);
 	pthread_rwlock_destroy(&inode->io);
 	free(inode);
 	if (node->n_names || node->pins)

@@ -93,7 +93,7 @@ int mafsm_readdir(struct mafsd_fs *fs, struct mafsd_dir *dir, off_t offset,
 			node = mafsm_node(m, node->parent);
 		if (!node) /* removed */
 			return 0;
-		mafs_names_stat(node, ret_st);
+		mafsm_stat(node, ret_st);
 		*ret_next = offset + 1;
 		return 1;
 	}
@@ -101,7 +101,7 @@ int mafsm_readdir(struct mafsd_fs *fs, struct mafsd_dir *dir, off_t offset,
 	if (!name)
 		return 0;
 	strcpy(dir->name, name->name);
-	mafs_names_stat(name->node, ret_st);
+	mafsm_stat(name->node, ret_st);
 	*ret_next = (off_t)(name->cookie + N_DOTS);
 	return 1;
 }

@@ -3,10 +3,10 @@
  * A memory volume that is served: names in a table that the log rebuilds, bytes
  * in extents of the pool. Shared by the files of daemon/memvol.
  *
- * Locks, in this order: m->swap (clients), inode->io, then m->lock; the log's and the pool's own
- * come below. m->lock is held over "hand entries to the log, change the table",
- * never over a wait for the log, so that those who come meanwhile share its
- * next batch.
+ * Locks, in this order: inode->sync_lock, m->swap (clients), inode->io, then
+ * m->lock; the log's and the pool's own come below. m->lock is held over "hand
+ * entries to the log, change the table", never over a wait for the log, so that
+ * those who come meanwhile share its next batch.
  *
  * Node ids are the log's inode ids, which are never given twice.
  */
@@ -33,8 +33,11 @@ struct mafsm_inode {
 	struct mafs_node *node;
 	uint64_t nlookup;
 	unsigned int n_open, n_writers;
-	bool times_newer; /* than the log says */
-	uint64_t stored_start, stored_end; /* not flushed yet */
+
+	/* stored.c */
+	atomic_uint_fast64_t stored; /* what is not flushed yet */
+	atomic_uint_fast64_t stored_ns; /* mtime that the log does not know */
+	pthread_mutex_t sync_lock; /* one at a time, before all others */
 
 	pthread_rwlock_t io; /* exclusively: what follows, and the size, change */
 	bool loaded;
@@ -182,11 +185,22 @@ int mafsm_cut(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 int mafsm_log_size(struct mafsm *m, struct mafsm_inode *inode, uint64_t size);
 /* Changes the size. Context: inode->io held exclusively. */
 int mafsm_resize(struct mafsm *m, struct mafsm_inode *inode, uint64_t size);
+/* What was taken in advance and not used goes. Context: as mafsm_cut(). */
+void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode);
+
+/* ---- stored.c: stores within a file, which the log is told of later ---- */
+
+/* Stored was [start, end), just now. No lock wanted. */
+void mafsm_note_store(struct mafsm_inode *inode, uint64_t start, uint64_t end);
+/* The log has a newer mtime. Context: m->lock held exclusively. */
+void mafsm_forget_time(struct mafs_node *node);
+/* Is there something for mafsm_sync_inode() to do? */
+bool mafsm_has_stored(const struct mafsm_inode *inode);
 /* All that was stored is persistent, and logged times are the shown ones. No
  * lock held. */
 int mafsm_sync_inode(struct mafsm *m, struct mafsm_inode *inode);
-/* What was taken in advance and not used goes. Context: as mafsm_cut(). */
-void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode);
+/* What stat(2) says. Context: m->lock held. */
+void mafsm_stat(const struct mafs_node *node, struct stat *ret);
 
 /* ---- attr.c ---- */
 
