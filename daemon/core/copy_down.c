@@ -35,7 +35,8 @@ static void take_dirty(struct mafsd *d, struct mafsd_file *file,
 	copy->id = file->id;
 	copy->pending = file->pending;
 	copy->replaced = take_ptr(file->replaced);
-	file->wb_new = mafsd_replaced_awaits(file);
+	copy->is_new = mafsd_replaced_awaits(file);
+	file->wb_new = copy->is_new;
 	file->n_valid = UINT64_MAX;
 }
 

@@ -27,6 +27,7 @@ struct mafsd_copy {
 	bool changes_n; /* not all of it was there */
 	bool cuts; /* N's file becomes shorter: flush before */
 	bool pending; /* N's file says that it was never written */
+	bool is_new; /* N has these bytes in no version */
 	struct mafsd_replaced *replaced; /* links that await these bytes */
 	int error;
 };

@@ -189,22 +189,8 @@ static struct mafsd_replaced *take_awaited(const struct mafsd_victim *victim)
 	return take_ptr(victim->inode->file->replaced);
 }
 
-/* They came down meanwhile. */
-static void release_settled(struct mafsd *d, struct mafsd_inode *inode,
-			    struct mafsd_replaced *list)
-{
-	_cleanup_close_ int fd = -1;
-
-	if (!list)
-		return;
-	fd = mafsd_n_open(d, inode, O_RDONLY);
-	if (fd >= 0 && d->tier->settle(fd) == 0)
-		mafsd_replaced_release(d, list);
-	else
-		mafsd_replaced_done(list);
-}
-
-/* @list waits for @file's bytes, if they are not down. */
+/* @list waits for @file's bytes, if they are not down: flushed, as else they
+ * are given back, or by a spill, which settles them. */
 static void let_go(struct mafsd *d, struct mafsd_file *file,
 		   struct mafsd_replaced *list)
 {
@@ -215,7 +201,7 @@ static void let_go(struct mafsd *d, struct mafsd_file *file,
 	if (list && mafsd_replaced_awaits(file))
 		mafsd_replaced_push(file, take_ptr(list));
 	pthread_mutex_unlock(&inode->lock);
-	release_settled(d, inode, list);
+	mafsd_replaced_release(d, list);
 	mafsd_file_unpin(d, inode);
 }
 

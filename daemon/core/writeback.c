@@ -35,7 +35,9 @@ int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
 		r = d->tier->flush(copy.n_fd, true);
 	if (r == 0)
 		r = mafsd_copy_seal(d, &copy);
-	if (r == 0 && mafsd_copy_is_marked(&copy))
+	/* Unflushed, a rename under way may yet let go what awaits them. */
+	if (r == 0 &&
+	    (mafsd_copy_is_marked(&copy) || (copy.is_new && !durable)))
 		r = settle_and_unmark(d, &copy);
 	if (r == 0 && durable)
 		r = d->tier->flush(copy.n_fd, false);

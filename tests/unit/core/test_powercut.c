@@ -38,6 +38,7 @@ static unsigned int n_kept(struct core *c)
 static struct core *hooked_core;
 static void (*in_pwrite)(struct core *c), (*in_flush)(struct core *c);
 static bool settle_fails;
+static unsigned int n_settled;
 
 static void call_once(void (**hook)(struct core *c))
 {
@@ -66,6 +67,7 @@ static int hooked_settle(int fd)
 		settle_fails = false;
 		return -EIO;
 	}
+	n_settled++;
 	return mafs_tier_disk.settle(fd);
 }
 
@@ -647,6 +649,27 @@ static void test_spill_brings_down_what_a_rename_awaits(void **state)
 	core_stop(c);
 }
 
+/* Also without a mark: a rename under way may be about to hang on them. */
+static void test_spill_settles_what_a_rename_may_await(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	n_write(c, "tmp", "long since here");
+	core_start(c);
+	hook(c);
+	nodeid = core_lookup(c, "tmp");
+	open = core_open(c, nodeid, O_RDWR | O_TRUNC);
+	core_write_text(c, open, "new");
+	n_settled = 0;
+	must_be(mafsd_spill(c->d, mafsd_inode_by_id(c->d, nodeid)), 0);
+	assert_int_equal(n_settled, 1);
+	mafsd_release(c->d, open);
+	core_stop(c);
+	assert_true(n_holds(c, "tmp", "new"));
+}
+
 static void
 test_link_left_behind_changes_nothing_after_a_clean_end(void **state)
 {
@@ -888,6 +911,7 @@ int main(void)
 		CORE_TEST(test_kill_goes_on_waiting),
 		CORE_TEST(test_unlinked_file_awaits_nothing),
 		CORE_TEST(test_spill_brings_down_what_a_rename_awaits),
+		CORE_TEST(test_spill_settles_what_a_rename_may_await),
 		CORE_TEST(
 			test_link_left_behind_changes_nothing_after_a_clean_end),
 		CORE_TEST(test_kill_and_cut_unwind_a_chain),
