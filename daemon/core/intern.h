@@ -304,7 +304,7 @@ uint64_t mafsd_queue_pinned(struct mafsd *d, const struct mafsd_file *file);
 struct mafsd_inode *mafsd_queue_victim(struct mafsd *d);
 /* Is it open to writers that go past us? */
 void mafsd_queue_raw(struct mafsd *d, struct mafsd_file *file, bool on);
-/* All of those, the last opened first, with a reference each. */
+/* Those of them whose turn it is, with a reference each. */
 size_t mafsd_queue_take_raw(struct mafsd *d, struct mafsd_inode **ret,
 			    size_t n_max);
 void mafsd_account_dirty(struct mafsd *d, struct mafsd_file *file,

@@ -194,6 +194,20 @@ void mafsd_queue_raw(struct mafsd *d, struct mafsd_file *file, bool on)
 	file->raw_prev = file->raw_next = NULL;
 }
 
+/* Next time they are taken from @file on. Context: queue_lock held. */
+static void begin_raw_at(struct mafsd *d, struct mafsd_file *file)
+{
+	struct mafsd_file *last = file;
+
+	while (last->raw_next)
+		last = last->raw_next;
+	last->raw_next = d->raw_files;
+	d->raw_files->raw_prev = last;
+	file->raw_prev->raw_next = NULL;
+	file->raw_prev = NULL;
+	d->raw_files = file;
+}
+
 size_t mafsd_queue_take_raw(struct mafsd *d, struct mafsd_inode **ret,
 			    size_t n_max)
 {
@@ -203,6 +217,8 @@ size_t mafsd_queue_take_raw(struct mafsd *d, struct mafsd_inode **ret,
 
 	for (file = d->raw_files; file && n < n_max; file = file->raw_next)
 		ret[n++] = mafsd_inode_ref(d, file->inode);
+	if (file && n > 0)
+		begin_raw_at(d, file);
 	return n;
 }
 

@@ -67,6 +67,10 @@ static int resize_memory(struct mafsd *d, struct mafsd_inode *inode,
 		note_cut(d, file, size);
 	if (size < file->dense_end)
 		file->dense_end = size;
+	if (size < file->raw_end) /* with the room behind it */
+		file->raw_end = size;
+	if (size < file->raw_size)
+		file->raw_size = size;
 	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
 	return 0;
 }

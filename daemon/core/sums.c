@@ -65,7 +65,7 @@ void mafsd_sums_forget(struct mafsd_sums *sums, uint64_t start, uint64_t end)
 {
 	size_t i = (size_t)(start / MAFSD_CHUNK);
 
-	for (; i < sums->n && i < n_chunks(end); i++)
+	for (; i < sums->n && (uint64_t)i * MAFSD_CHUNK < end; i++)
 		sums->sums[i] = 0;
 }
 
@@ -110,13 +110,15 @@ static int sum_memory(struct mafsd *d, struct mafs_memory_file *mem,
 {
 	_cleanup_free_ uint8_t *bytes = malloc(READ_LEN);
 	uint64_t start = 0;
-	size_t at;
+	size_t want, at;
 	ssize_t n;
 
 	if (!bytes)
 		return -ENOMEM;
 	while (start < size) {
-		n = d->memory->ops->pread(mem, bytes, READ_LEN, start);
+		want = size - start < READ_LEN ? (size_t)(size - start) :
+						 READ_LEN;
+		n = d->memory->ops->pread(mem, bytes, want, start);
 		if (n <= 0)
 			return n < 0 ? (int)n : -EIO;
 		at = 0;

@@ -346,6 +346,37 @@ static void test_copy_writes_between_are_not_forgotten(void **state)
 	core_stop(c);
 }
 
+static void test_cut_while_only_read_is_not_forgotten(void **state)
+{
+	struct mafsd_open *open, *reader;
+	struct core *c = *state;
+	uint64_t f;
+	int fd;
+
+	start_hot(c);
+	open = core_create(c, "f", O_RDWR, &f);
+	fd = program(c, open, O_RDWR);
+	store(fd, 0, 4 * CHUNK, 'a');
+	close(fd);
+	mafsd_release(c->d, open);
+	write_back(c, f);
+	must(is_clean(c, f));
+	reader = core_open(c, f, O_RDONLY); /* so it stays in memory */
+	core_resize(c, f, CHUNK);
+	core_resize(c, f, 4 * CHUNK);
+	write_back(c, f);
+	mafsd_release(c->d, reader);
+	must(is_clean(c, f) && same(c, f, "f"));
+	open = core_open(c, f, O_RDWR);
+	fd = program(c, open, O_RDWR);
+	store(fd, 0, 4 * CHUNK, 'a'); /* as it was when that was summed */
+	close(fd);
+	mafsd_release(c->d, open);
+	write_back(c, f);
+	must(is_clean(c, f) && same(c, f, "f"));
+	core_stop(c);
+}
+
 /* ---- when it goes wrong ---- */
 
 static atomic_int n_failures_left;
@@ -492,6 +523,56 @@ static void test_file_that_grows_has_room_ahead(void **state)
 	must_be(n_size(c, "f"), 8 * MIB);
 }
 
+static void test_file_that_was_cut_has_room_ahead_again(void **state)
+{
+	struct mafs_memory_usage usage;
+	struct mafsd_open *open;
+	struct core *c = *state;
+	uint64_t f;
+	int fd;
+
+	start_hot(c);
+	open = core_create(c, "f", O_WRONLY, &f);
+	fd = program(c, open, O_WRONLY);
+	store(fd, 0, 16 * MIB, 'x');
+	must(mafsd_raw_tend(c->d));
+	core_resize(c, f, 0);
+	must(mafsd_raw_tend(c->d));
+	store(fd, 0, 2 * MIB, 'y');
+	must(mafsd_raw_tend(c->d));
+	must_be(c->d->memory->ops->usage(c->d->memory, &usage), 0);
+	must(usage.used_bytes >= 4 * MIB);
+	close(fd);
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_none_of_many_is_left_without_room(void **state)
+{
+	struct mafsd_open *opens[100];
+	struct core *c = *state;
+	uint64_t nodeids[100];
+	char name[16];
+	int fd;
+
+	start_hot(c);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		opens[i] = core_create(c, name, O_WRONLY, &nodeids[i]);
+		fd = program(c, opens[i], O_WRONLY);
+		store(fd, 0, 10, 'x');
+		close(fd);
+	}
+	for (int i = 0; i < 4; i++)
+		must(mafsd_raw_tend(c->d));
+	for (int i = 0; i < 100; i++) {
+		must_be(core_file(c, nodeids[i])->raw_size, 10);
+		mafsd_release(c->d, opens[i]);
+	}
+	must(!mafsd_raw_tend(c->d));
+	core_stop(c);
+}
+
 static void test_attributes_are_of_the_memory_file(void **state)
 {
 	struct mafsd_open *open;
@@ -631,11 +712,14 @@ int main(void)
 		CORE_TEST(test_stores_through_a_mapping_are_found),
 		CORE_TEST(test_growth_cuts_and_holes_go_down),
 		CORE_TEST(test_copy_writes_between_are_not_forgotten),
+		CORE_TEST(test_cut_while_only_read_is_not_forgotten),
 		CORE_TEST(test_failed_write_leaves_nothing_known),
 		CORE_TEST(test_failed_flush_leaves_nothing_known),
 		CORE_TEST(test_killed_daemon_leaves_it_dirty_in_whole),
 		CORE_TEST(test_unlinked_while_written_past_us_goes),
 		CORE_TEST(test_file_that_grows_has_room_ahead),
+		CORE_TEST(test_file_that_was_cut_has_room_ahead_again),
+		CORE_TEST(test_none_of_many_is_left_without_room),
 		CORE_TEST(test_attributes_are_of_the_memory_file),
 		CORE_TEST(test_nothing_changed_leaves_n_alone),
 		CORE_TEST(test_any_changes_come_down),
