@@ -322,8 +322,11 @@ enum mafs_use mafsd_mem_use(struct mafsd *d, struct mafsd_file *file,
 	enum mafs_use use = MAFS_USE_SOME;
 	int fd;
 
-	if (!d->pass_m && !file->unverified)
-		return MAFS_USE_NONE; /* nobody was ever passed through */
+	/* Nobody was ever passed through, but by an earlier daemon; where there
+	 * is no mount nobody is waited for. */
+	if (!d->pass_m && !file->unverified &&
+	    !(d->kernel && file->mapped_writer))
+		return MAFS_USE_NONE;
 	if (!mafsd_slot_close(&d->slots, &file->mem_slot))
 		return MAFS_USE_SOME;
 	if (d->memory->ops->open(d->memory, &file->map, false, &mem) < 0)

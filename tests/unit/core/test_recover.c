@@ -952,6 +952,27 @@ static void test_file_that_a_survivor_writes_is_dirty(void **state)
 	assert_true(n_holds(c, "f", "by prog"));
 }
 
+static void test_survivor_counts_where_nothing_passes_through_now(void **state)
+{
+	struct core *c = *state;
+	uint64_t nodeid;
+
+	must_be(pipe(survivor), 0);
+	n_write(c, "f", "on disk");
+	core_killed(c, do_leave_survivor);
+	close(survivor[0]);
+	c->kernel.forbids = true;
+	core_start(c);
+	assert_false(c->d->pass_m);
+	nodeid = core_lookup(c, "f");
+	assert_true(core_holds(c, nodeid, "by prog"));
+	must_be(mafsd_sync(c->d, NULL), 0);
+	assert_true(mafsd_is_dirty(core_file(c, nodeid)));
+	end_survivor();
+	core_stop(c);
+	assert_true(n_holds(c, "f", "by prog"));
+}
+
 /* A program that the kernel let write the memory file, unseen. */
 static void do_store_unseen(struct core *c)
 {
@@ -1049,6 +1070,8 @@ int main(void)
 		CORE_TEST(test_clean_copy_is_used_again),
 		CORE_TEST(test_clean_copy_of_changed_file_goes),
 		CORE_TEST(test_file_that_a_survivor_writes_is_dirty),
+		CORE_TEST(
+			test_survivor_counts_where_nothing_passes_through_now),
 		CORE_TEST(test_truncate_keeps_what_a_survivor_wrote),
 		CORE_TEST(test_clean_end_leaves_nothing_to_find),
 	};
