@@ -47,6 +47,7 @@ static int adopt_tmpfile(struct mafsd *d, int fd, int flags,
 	open->passthrough = file->path == MAFSD_D;
 	open->direct_io = !open->passthrough && !d->fs.page_cache_only;
 	open->backing_id = file->backing_id;
+	mafsd_usage_opened(d, open, false);
 	pthread_mutex_unlock(&inode->lock);
 	*ret_entry = (struct mafsd_entry){
 		.nodeid = inode->nodeid,

@@ -93,6 +93,25 @@ static void must_be_way(struct core *c, enum mafsd_way way, uint64_t n_opens,
 	must_be(status.ways[way].n_open, n_open);
 }
 
+static void test_files_without_a_name_are_counted(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_entry entry;
+	struct mafsd_open *open;
+	enum mafsd_way way;
+
+	core_start(c);
+	way = c->d->pass_n ? MAFSD_WAY_D : MAFSD_WAY_C;
+	must_be(mafsd_tmpfile(c->d, &t_root, MAFSD_ROOT_ID, 0600, O_RDWR,
+			      &entry, &open),
+		0);
+	must_be_way(c, way, 1, 1);
+	mafsd_release(c->d, open);
+	must_be_way(c, way, 1, 0);
+	mafsd_forget(c->d, entry.nodeid, 1);
+	core_stop(c);
+}
+
 static void test_opens_and_bytes_are_counted_by_way(void **state)
 {
 	struct core *c = *state;
@@ -201,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CORE_TEST(test_most_opened_are_found_among_many),
 		CORE_TEST(test_removed_files_are_the_hottest_no_more),
+		CORE_TEST(test_files_without_a_name_are_counted),
 		CORE_TEST(test_opens_and_bytes_are_counted_by_way),
 		CORE_TEST(test_dirty_files_are_listed_with_their_times),
 		CORE_TEST(test_move_is_counted_before_and_tells_how_far_it_is),
