@@ -89,13 +89,21 @@ void mafsd_queue_dirty(struct mafsd *d, struct mafsd_file *file, int64_t due_ms)
 
 void mafsd_queue_hasten(struct mafsd *d, int64_t due_ms)
 {
-	struct mafsd_file *file;
+	struct mafsd_queue *queue = &d->dirty_queue;
+	struct mafsd_file *file, *next, *last;
 	mafs_guard(&d->queue_lock);
 
-	for (file = d->dirty_queue.last; file && file->due_ms > due_ms;
-	     file = file->queue_prev)
-		if (!file->patient)
+	last = queue->last;
+	file = place_of(queue, due_ms);
+	for (file = file ? file->queue_next : queue->first; file; file = next) {
+		next = file == last ? NULL : file->queue_next;
+		if (!file->patient) {
 			set_due(file, due_ms);
+			continue;
+		}
+		unlink_file(file);
+		link_behind(queue, queue->last, file);
+	}
 }
 
 void mafsd_queue_patient(struct mafsd *d, struct mafsd_file *file,

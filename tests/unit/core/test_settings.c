@@ -95,6 +95,29 @@ static void test_change_counts_now_and_is_kept(void **state)
 	core_stop(c);
 }
 
+static void test_change_is_not_held_up_by_what_failed(void **state)
+{
+	struct mafsd_inode *failed;
+	struct core *c = *state;
+
+	core_start(c);
+	make_dirty(c, "f", 1000);
+	make_dirty(c, "g", 1000);
+	failed = mafsd_inode_by_id(c->d, core_lookup(c, "f"));
+	pthread_mutex_lock(&failed->lock);
+	mafsd_queue_patient(c->d, failed->file, mafsd_now_ms() + 30000);
+	pthread_mutex_unlock(&failed->lock);
+	set(c, "writeback_most", "10ms");
+	set(c, "writeback_after", "10ms");
+	for (int i = 0; i < 500 && c->d->n_written_back == 0; i++)
+		usleep(10000);
+	must_be(c->d->n_written_back, 1);
+	must_be(n_size(c, "g"), 1000);
+	must_be(c->d->n_dirty, 1);
+	core_stop(c);
+	must_be(n_size(c, "f"), 1000);
+}
+
 static void test_wrong_change_changes_nothing(void **state)
 {
 	struct mafs_fault fault = MAFS_FAULT_INIT;
@@ -165,6 +188,7 @@ int main(void)
 		CORE_TEST(test_later_source_is_stronger),
 		CORE_TEST(test_bad_value_in_the_file_is_named),
 		CORE_TEST(test_change_counts_now_and_is_kept),
+		CORE_TEST(test_change_is_not_held_up_by_what_failed),
 		CORE_TEST(test_wrong_change_changes_nothing),
 		CORE_TEST(test_so_much_dirty_is_written_back_at_once),
 		CORE_TEST(test_emptied_file_is_held_again_when_bytes_come),
