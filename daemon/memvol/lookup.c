@@ -25,8 +25,10 @@ int mafsm_lookup(struct mafsd_fs *fs, uint64_t parent, const char *text,
 	/* An exporter asks for these. */
 	if (!strcmp(text, "."))
 		return mafsm_entry(m, dir, ret);
-	if (!strcmp(text, ".."))
-		return mafsm_entry(m, mafsm_node(m, dir->parent), ret);
+	if (!strcmp(text, "..")) {
+		dir = mafsm_node(m, dir->parent);
+		return dir ? mafsm_entry(m, dir, ret) : -ESTALE;
+	}
 	if (strlen(text) > MAFS_NAME_MAX)
 		return -ENAMETOOLONG;
 	name = mafs_names_lookup(m->names, dir, text);

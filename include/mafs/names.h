@@ -84,7 +84,8 @@ extern const struct mafs_replay_ops mafs_names_replay_ops;
 void mafs_names_settle(struct mafs_names *names,
 		       void (*gone)(void *context, struct mafs_node *node),
 		       void *context);
-/* The same for one inode. Return: true: it went. */
+/* The same for one inode; a directory that has something in it stays, for fsck
+ * to say. Return: true: it went. */
 bool mafs_names_drop(struct mafs_names *names, struct mafs_node *node);
 
 struct mafs_node *mafs_names_node(struct mafs_names *names, uint64_t id);

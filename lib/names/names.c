@@ -96,7 +96,8 @@ const struct mafs_replay_ops mafs_names_replay_ops = {
 
 bool mafs_names_drop(struct mafs_names *names, struct mafs_node *node)
 {
-	if (node->n_names || node->pins)
+	if (node->n_names || node->pins ||
+	    (node->dir && !mafs_names_is_empty(node)))
 		return false;
 	mafs_node_remove(names, node);
 	return true;

@@ -248,7 +248,10 @@ void mafs_names_stat(const struct mafs_node *node, struct stat *ret)
 	if (S_ISLNK(node->mode))
 		ret->st_size = (off_t)strlen(node->target);
 	if (S_ISDIR(node->mode)) {
-		ret->st_nlink = 2 + node->n_subdirs;
+		/* 0: it was removed, and somebody has it open */
+		ret->st_nlink = node->n_names || node->id == MAFS_OMF_ROOT_ID ?
+					2 + node->n_subdirs :
+					0;
 		ret->st_size = 4096;
 	}
 }

@@ -145,6 +145,22 @@ static void test_renames(void **state)
 	assert_int_equal(mafs_names_node(names, 5)->parent, 1);
 }
 
+static void test_a_directory_with_something_in_it_stays(void **state)
+{
+	struct mafs_names *names = *state;
+	struct stat st;
+
+	make(names, 2, S_IFDIR | 0755, 1, "d");
+	make(names, 3, S_IFREG | 0644, 2, "f");
+	apply(names, name_entry(MAFS_OMF_UNNAME, 1, "d", 2));
+	mafs_names_stat(mafs_names_node(names, 2), &st);
+	assert_int_equal(st.st_nlink, 0);
+	assert_false(mafs_names_drop(names, mafs_names_node(names, 2)));
+	assert_int_equal(id_at(names, 2, "f"), 3);
+	apply(names, name_entry(MAFS_OMF_UNNAME, 2, "f", 3));
+	assert_true(mafs_names_drop(names, mafs_names_node(names, 2)));
+}
+
 static void test_what_is_pinned_stays(void **state)
 {
 	struct mafs_names *names = *state;
@@ -543,6 +559,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_a_name_is_found_and_goes),
 		T(test_renames),
+		T(test_a_directory_with_something_in_it_stays),
 		T(test_what_is_pinned_stays),
 		T(test_extents_replace_and_extend),
 		T(test_what_cannot_be_is_refused),
