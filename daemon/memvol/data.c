@@ -38,17 +38,18 @@ int mafsm_read_begin(struct mafsm *m, struct mafsm_inode *inode)
 {
 	int r;
 
-	pthread_rwlock_rdlock(&inode->io);
-	if (inode->loaded)
-		return 0;
-	pthread_rwlock_unlock(&inode->io);
-	pthread_rwlock_wrlock(&inode->io);
-	r = mafsm_load(m, inode);
-	pthread_rwlock_unlock(&inode->io);
-	if (r < 0)
-		return r;
-	pthread_rwlock_rdlock(&inode->io);
-	return 0;
+	for (;;) {
+		pthread_rwlock_rdlock(&inode->io);
+		if (inode->loaded)
+			return 0;
+		pthread_rwlock_unlock(&inode->io);
+		pthread_rwlock_wrlock(&inode->io);
+		r = mafsm_load(m, inode);
+		pthread_rwlock_unlock(&inode->io);
+		if (r < 0)
+			return r;
+		/* A client's may be out of date again. */
+	}
 }
 
 ssize_t mafsm_read_bytes(struct mafsd_fs *fs, struct mafsd_open *open,

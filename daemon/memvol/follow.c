@@ -169,20 +169,48 @@ static int apply(struct mafsm *m, const struct mafs_entry *entry,
 	return mafs_names_apply(m->names, entry, fault);
 }
 
+/* Return: -EAGAIN: somebody reads it by now. */
+static int apply_unread(struct mafsm *m, const struct mafs_entry *entry,
+			uint64_t id, struct mafs_fault *fault)
+{
+	struct mafs_node *node;
+	mafsm_change(&m->lock);
+
+	node = mafsm_node(m, id);
+	if (node && node->owner)
+		return -EAGAIN;
+	return mafs_names_apply(m->names, entry, fault);
+}
+
 static int apply_to_file(struct mafsm *m, const struct mafs_entry *entry,
 			 uint64_t id, struct mafs_fault *fault)
 {
-	struct mafsm_inode *inode = keep(m, id);
+	struct mafsm_inode *inode;
 	int r;
 
-	if (!inode)
-		return apply(m, entry, fault);
+	while (!(inode = keep(m, id))) {
+		r = apply_unread(m, entry, id, fault);
+		if (r != -EAGAIN)
+			return r;
+	}
 	pthread_rwlock_wrlock(&inode->io);
 	r = apply(m, entry, fault);
 	inode->loaded = false;
 	pthread_rwlock_unlock(&inode->io);
 	mafsm_forget(&m->fs, id, 1);
 	return r;
+}
+
+/* What lost its last name goes. What never had one may be named yet
+ * (O_TMPFILE). */
+static void drop_nameless(struct mafsm *m, uint64_t id)
+{
+	struct mafs_node *node;
+	mafsm_change(&m->lock);
+
+	node = mafsm_node(m, id);
+	if (node)
+		mafs_names_drop(m->names, node);
 }
 
 /**
@@ -203,9 +231,14 @@ static int follow_entry(void *sink, const struct mafs_entry *entry,
 
 	r = file ? apply_to_file(m, entry, file, following->fault) :
 		   apply(m, entry, following->fault);
-	if (r == 0)
-		note_entry(m, entry);
-	return r;
+	if (r < 0)
+		return r;
+	note_entry(m, entry);
+	if (entry->type == MAFS_OMF_UNNAME)
+		drop_nameless(m, entry->name.id);
+	else if (entry->type == MAFS_OMF_RENAME)
+		drop_nameless(m, entry->rename.other);
+	return 0;
 }
 
 static const struct mafs_replay_ops follow_ops = { .entry = follow_entry };
@@ -314,10 +347,8 @@ static int replay_anew(struct mafsm *m, struct mafs_fault *fault)
 	if (r == 0)
 		r = mafs_replay_follow(reader, &mafs_names_replay_ops, names,
 				       fault);
-	if (r >= 0) {
-		mafs_names_settle(names, NULL, NULL);
+	if (r >= 0)
 		r = swap_tables(m, names);
-	}
 	if (r < 0) {
 		mafs_log_reader_close(reader);
 		return r;
@@ -371,10 +402,6 @@ int mafsm_follow(struct mafsm *m)
 	tell_trouble(m, r < 0 ? r : 0, &fault);
 	if (r < 0)
 		return r;
-	if (r > 0) {
-		mafsm_change(&m->lock);
-		mafs_names_settle(m->names, NULL, NULL);
-	}
 	atomic_store(&m->followed_epoch, epoch);
 	return 0;
 }

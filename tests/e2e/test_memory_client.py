@@ -8,6 +8,7 @@ import os
 import random
 import stat
 import struct
+import subprocess
 import sys
 import time
 
@@ -203,6 +204,24 @@ def test_second_master_is_refused_and_a_woken_one_stops(work):
     master.discard()
     master.mount()
     assert sorted(os.listdir(master.mnt)) == ["kept", "new"]
+    master.umount()
+
+
+@needs("mafs")
+def test_file_that_gets_its_first_name_late(work):
+    """O_TMPFILE: the client has heard of the file long before its name."""
+    master, client = pair(work)
+    fd = os.open(master.mnt, os.O_TMPFILE | os.O_RDWR, 0o600)
+    os.write(fd, b"late" * BLOCK)
+    write_file(f"{master.mnt}/after", b"")
+    wait_for(lambda: os.path.exists(f"{client.mnt}/after"), 2)
+    time.sleep(0.5)
+    subprocess.run(["ln", "-L", f"/proc/self/fd/{fd}", f"{master.mnt}/f"],
+                   check=True, pass_fds=(fd,))
+    os.close(fd)
+    wait_for(lambda: os.path.exists(f"{client.mnt}/f"), 2, "the name")
+    assert read_file(f"{client.mnt}/f") == b"late" * BLOCK
+    client.umount()
     master.umount()
 
 
