@@ -99,6 +99,8 @@ int mafsm_fallocate(struct mafsd_fs *fs, const struct mafsd_caller *caller,
 		return -EINVAL;
 	if (offset > INT64_MAX || len > INT64_MAX - offset)
 		return -EFBIG;
+	if (mafsm_is_fenced(m))
+		return -EIO;
 	/* It may zero very much. */
 	if (!may_block)
 		return MAFSD_WOULD_BLOCK;

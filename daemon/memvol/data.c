@@ -66,7 +66,8 @@ ssize_t mafsm_read_bytes(struct mafsd_fs *fs, struct mafsd_open *open,
 		return n;
 	n = mafsm_read_locked(m, inode, bytes, len, offset);
 	pthread_rwlock_unlock(&inode->io);
-	return n;
+	/* What was copied may be somebody else's by now. */
+	return n > 0 && mafsm_is_fenced(m) ? -EIO : n;
 }
 
 /* ---- what the log is told ---- */
@@ -351,7 +352,8 @@ ssize_t mafsm_write_bytes(struct mafsd_fs *fs,
 
 	if (!m->log)
 		return -EROFS;
-	if (atomic_load(&m->broken))
+	/* Also a store in place would be into what is somebody else's. */
+	if (atomic_load(&m->broken) || mafsm_is_fenced(m))
 		return -EIO;
 	if (len == 0)
 		return 0;

@@ -30,7 +30,7 @@ static struct vol *begin(void)
 
 static void end(struct vol *v)
 {
-	v_drop_files(v);
+	(void)v_close(v, 0);
 	v_free(v);
 }
 
