@@ -232,8 +232,8 @@ static int change_size(struct mafsm *m, uint64_t nodeid, off_t size)
 
 	if (!inode)
 		return -ESTALE;
-	if (!S_ISREG(inode->node->mode))
-		return inode->node->dir ? -EISDIR : -EINVAL;
+	if (!S_ISREG(inode->type))
+		return S_ISDIR(inode->type) ? -EISDIR : -EINVAL;
 	if (size < 0)
 		return -EINVAL;
 	pthread_rwlock_wrlock(&inode->io);

@@ -22,6 +22,7 @@ static struct mafsm_inode *know(struct mafs_node *node)
 	if (!inode)
 		return NULL;
 	inode->node = node;
+	inode->type = node->mode & S_IFMT;
 	pthread_mutex_init(&inode->sync_lock, NULL);
 	pthread_rwlock_init(&inode->io, NULL);
 	node->owner = inode;

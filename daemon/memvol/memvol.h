@@ -31,6 +31,7 @@
  */
 struct mafsm_inode {
 	struct mafs_node *node;
+	mode_t type; /* S_IFMT of it; never changes */
 	uint64_t nlookup;
 	unsigned int n_open, n_writers;
 
@@ -73,7 +74,7 @@ struct mafsm {
 	pthread_mutex_t checkpoint_lock; /* one at a time; others wait for it */
 	pthread_t tender;
 	bool tender_running;
-	uint64_t last_log_length; /* the tender's */
+	uint64_t last_seq; /* the tender's */
 	unsigned int n_idle_ticks; /* the tender's */
 	pthread_mutex_t tend_lock;
 	pthread_cond_t tend_wake; /* tend_lock */

@@ -21,7 +21,7 @@ static int admit(struct mafsm *m, uint64_t nodeid, int flags,
 
 	if (!inode)
 		return -ESTALE;
-	if (!S_ISREG(inode->node->mode))
+	if (!S_ISREG(inode->type))
 		return -EOPNOTSUPP; /* the kernel opens these itself */
 	inode->n_open++;
 	inode->n_writers += is_writer(flags);

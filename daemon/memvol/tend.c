@@ -11,6 +11,7 @@
 
 #define TICK_MS 200
 #define IDLE_TICKS 5
+#define TAIL_PART_MIN 64 /* or too little has changed to count */
 #define PIECE 512 /* inodes that a checkpoint takes under one lock */
 
 static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
@@ -30,20 +31,37 @@ static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
 	return r;
 }
 
-/* A log in more than its first segments, to which nothing is appended any more,
- * is made short when much of it may be about what is gone: then the space is
- * free again. */
+static int count_bytes(void *context, const struct mafs_entry *entry)
+{
+	_cleanup_(mafs_buffer_done) struct mafs_buffer record = { 0 };
+	uint64_t *bytes = context;
+	int r = mafs_entry_encode(entry, &record);
+
+	*bytes += record.len;
+	return r;
+}
+
+/* Would a log in more than its first segments become shorter by a quarter? */
+static bool is_worth_a_checkpoint(struct mafsm *m)
+{
+	uint64_t length = mafs_log_length(m->log), live = 0;
+
+	if (!mafs_device_log_bytes(mafs_pool_device(m->pool, 0)) ||
+	    mafs_log_tail_length(m->log) < length / TAIL_PART_MIN)
+		return false;
+	return give_live(m, count_bytes, &live) == 0 &&
+	       live < length - length / 4;
+}
+
+/* Nothing has been appended for a while. What the log says of that which is
+ * gone is space. Asked once in each such time. */
 static bool is_idle_and_long(struct mafsm *m)
 {
-	uint64_t length = mafs_log_length(m->log);
-	uint64_t tail = mafs_log_tail_length(m->log);
-	bool is_idle = length == m->last_log_length;
+	uint64_t seq = mafs_log_last_seq(m->log);
 
-	m->last_log_length = length;
-	if (!is_idle)
-		m->n_idle_ticks = 0;
-	return m->n_idle_ticks++ == IDLE_TICKS && tail > length / 4 &&
-	       mafs_device_log_bytes(mafs_pool_device(m->pool, 0)) > 0;
+	m->n_idle_ticks = seq == m->last_seq ? m->n_idle_ticks + 1 : 0;
+	m->last_seq = seq;
+	return m->n_idle_ticks == IDLE_TICKS && is_worth_a_checkpoint(m);
 }
 
 void mafsm_checkpoint(struct mafsm *m, bool (*is_due)(struct mafs_log *log))

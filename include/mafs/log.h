@@ -162,3 +162,5 @@ bool mafs_log_is_overdue(struct mafs_log *log);
 uint64_t mafs_log_length(struct mafs_log *log);
 /* Those of them that were appended since the checkpoint. */
 uint64_t mafs_log_tail_length(struct mafs_log *log);
+/* Of the last entry that is flushed. */
+uint64_t mafs_log_last_seq(struct mafs_log *log);

@@ -329,3 +329,9 @@ uint64_t mafs_log_tail_length(struct mafs_log *log)
 	mafs_guard(&log->lock);
 	return log->offset - log->checkpoint_bytes;
 }
+
+uint64_t mafs_log_last_seq(struct mafs_log *log)
+{
+	mafs_guard(&log->lock);
+	return log->seq;
+}

@@ -167,15 +167,18 @@ def test_full_of_bytes_removing_works_over_another_mount(work):
     vol.umount()
 
 
-def fragment(vol, rng, n_files, size):
-    """Many files, every other one of which goes again: what is free is in
-    pieces of one file each."""
+def fragment(vol, n_files, size):
+    """Many files, every other one of which goes again, on each of two devices:
+    what is free is in pieces of one file each."""
     paths = [os.path.join(vol.mnt, f"piece-{i}") for i in range(n_files)]
     for i, path in enumerate(paths):
         write_file(path, block(i, size))
-    gone = set(rng.sample(range(n_files), n_files // 2))
+    gone = {i for i in range(n_files) if i % 4 < 2}
+    free = vol.free_bytes()
     for i in gone:
         os.unlink(paths[i])
+    # Less what the log takes of it, and what is kept free for that.
+    wait_for_free(vol, free + len(gone) * size - 6 * MIB)
     return {path: block(i, size) for i, path in enumerate(paths)
             if i not in gone}
 
@@ -195,17 +198,20 @@ def test_file_of_a_thousand_extents_is_whole(work):
     vol = MemoryVolume(in_memory(work), "file", size="32M",
                        unit="4K").mount()
     free = vol.free_bytes()
-    kept = fragment(vol, rng, scale(8000, 12000), 4 * KIB)
+    kept = fragment(vol, scale(10000, 12000), 4 * KIB)
     path = os.path.join(vol.mnt, "large")
     content = bytearray()
     with open(path, "wb", buffering=0) as out:
-        # More than is free in one piece.
-        left = (vol.free_bytes() - 6 * MIB) // (4 * KIB)
-        while left > 0:
-            part = block(left, min(left, 40) * 4 * KIB)
-            out.write(part)
-            content += part
-            left -= 40
+        def append(i):
+            part = block(i, 64 * KIB)
+            n = out.write(part)
+            content.extend(part[:n])
+
+        until_full(append)
+        # Room for what follows.
+        del content[-3 * MIB:]
+        out.truncate(len(content))
+    print(f"memory: extents={n_extents(path)}", flush=True)
     assert n_extents(path) > 1000, n_extents(path)
     # Changed in the middle, with holes, and over another mount.
     with open(path, "r+b", buffering=0) as out:
