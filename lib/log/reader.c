@@ -153,6 +153,26 @@ static bool hand_out(struct mafs_log_reader *reader,
 	return true;
 }
 
+/* The next batch; errors of the media have no words of their own. */
+static int next_batch(struct mafs_log_reader *reader, struct mafs_fault *fault)
+{
+	struct mafs_fault why;
+	int r;
+
+	mafs_fault_clear(&why);
+	r = reader->lap.phase == LAP_SWITCHED ?
+		    mafs_reader_follow_switch(reader, &why) :
+		    mafs_reader_load(reader, &why);
+	if (r < 0 && !why.what[0])
+		mafs_fault_at(&why, r, reader->offset,
+			      "%s: batch %llu: cannot be read: %s",
+			      mafs_region_to_text(reader->lap.region),
+			      (unsigned long long)reader->number, strerror(-r));
+	if (r < 0 && fault)
+		*fault = why;
+	return r;
+}
+
 int mafs_log_reader_next(struct mafs_log_reader *reader, struct mafs_entry *ret,
 			 struct mafs_log_position *ret_position,
 			 struct mafs_fault *fault)
@@ -173,10 +193,7 @@ int mafs_log_reader_next(struct mafs_log_reader *reader, struct mafs_entry *ret,
 			mafs_entry_done(ret);
 			continue;
 		}
-		if (reader->lap.phase == LAP_SWITCHED)
-			err = mafs_reader_follow_switch(reader, fault);
-		else
-			err = mafs_reader_load(reader, fault);
+		err = next_batch(reader, fault);
 		if (err < 0 || err == READER_END)
 			return err;
 	}

@@ -17,6 +17,13 @@ static void must(int err, const struct mafs_fault *fault)
 char *t_memvol_format(const char *place, const char *name,
 		      const struct mafs_uuid *fs_uuid, bool secondary)
 {
+	return t_memvol_format_size(place, name, fs_uuid, secondary, 8 * T_MIB);
+}
+
+char *t_memvol_format_size(const char *place, const char *name,
+			   const struct mafs_uuid *fs_uuid, bool secondary,
+			   uint64_t size_bytes)
+{
 	struct mafs_device_format format = {
 		.alloc_unit_bytes = 4096,
 		.log_bytes = 64 << 10,
@@ -24,7 +31,7 @@ char *t_memvol_format(const char *place, const char *name,
 	};
 	struct mafs_device_spec spec = { .kind = MAFS_DEVICE_FILE,
 					 .path = (char *)t_path(place, name),
-					 .size_bytes = 8 * T_MIB };
+					 .size_bytes = size_bytes };
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	struct mafs_device *device;
 	char *text = NULL;

@@ -12,6 +12,10 @@
  * Return: its spec, owned. */
 char *t_memvol_format(const char *place, const char *name,
 		      const struct mafs_uuid *fs_uuid, bool secondary);
+/* Likewise of another size. */
+char *t_memvol_format_size(const char *place, const char *name,
+			   const struct mafs_uuid *fs_uuid, bool secondary,
+			   uint64_t size_bytes);
 /* Fails the test when it cannot. */
 struct mafs_memory_volume *t_memvol_open(const char *spec, bool client);
 
