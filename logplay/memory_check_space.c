@@ -147,7 +147,8 @@ int memory_check_space(struct mafs_memory_check *check)
 	struct space_check space = { .check = check };
 	int r = 0;
 
-	if (check->log_whole)
+	/* Without free space nothing can be told of the rest. */
+	if (check->log_whole && mafs_pool_device(check->volume->pool, 0)->alloc)
 		r = mafs_names_visit(check->volume->names, check_map, &space);
 	if (r == 0 && space.n_shared)
 		r = mafs_names_visit(check->volume->names, find_sharer, &space);

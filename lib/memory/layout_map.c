@@ -28,7 +28,8 @@ static bool is_whole_units(const struct mafs_pool *pool,
 {
 	uint64_t unit = mafs_pool_unit(pool);
 
-	return extent->length_bytes && extent->length_bytes % unit == 0 &&
+	return unit && extent->length_bytes &&
+	       extent->length_bytes % unit == 0 &&
 	       extent->offset_bytes % unit == 0;
 }
 
