@@ -14,12 +14,15 @@
 #include <errno.h>
 #include <mafs/checked.h>
 #include <mafs/cleanup.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* famfs's own bounds are 16 and 1; ours keep hostile texts short. */
+/* famfs's own bounds are 16, 2 MiB and 2; ours keep hostile texts short. A
+ * TiB in chunks of 2 MiB fits. */
 #define STRIPS_MAX 64
-#define EXTENTS_MAX (1U << 20)
+#define CHUNK_UNIT 4096U
+#define EXTENTS_MAX (1U << 19)
 
 struct strip {
 	uint64_t device, offset, length;
@@ -202,8 +205,9 @@ static int read_striped(struct mafs_yaml *yaml, void *target)
 	if (!famfs->strips.n || famfs->n_told_strips != famfs->strips.n)
 		return mafs_yaml_fail(yaml, -EINVAL,
 				      "nstrips is not the number of strips");
-	if (!famfs->chunk_bytes)
-		return mafs_yaml_fail(yaml, -EINVAL, "chunk_size is 0");
+	if (!famfs->chunk_bytes || famfs->chunk_bytes % CHUNK_UNIT)
+		return mafs_yaml_fail(yaml, -EINVAL,
+				      "chunk_size is no multiple of 4096");
 	return 0;
 }
 
@@ -306,23 +310,27 @@ static int unroll(struct mafs_yaml *yaml, struct famfs *famfs)
 	uint64_t size = famfs->descriptor->size_bytes;
 	uint64_t chunk = famfs->chunk_bytes;
 	uint64_t n_chunks = size / chunk + (size % chunk != 0);
+	struct mafs_map *map = &famfs->descriptor->map;
 
 	if (n_chunks > EXTENTS_MAX)
 		return mafs_yaml_fail(yaml, -ERANGE, "too many chunks");
+	map->extents = calloc(n_chunks + 1, sizeof(*map->extents));
+	if (!map->extents)
+		return -ENOMEM;
 	for (uint64_t i = 0; i < n_chunks; i++) {
 		const struct strip *strip = &strips->list[i % strips->n];
 		uint64_t at, end;
-		int r;
 
 		if (!mafs_mul_u64(i / strips->n, chunk, &at) ||
 		    !mafs_add_u64(at, chunk, &end) || end > strip->length)
 			return mafs_yaml_fail(yaml, -EINVAL,
 					      "the strips are shorter than "
 					      "the file");
-		r = add_extent(famfs, strip->device, strip->offset + at, chunk,
-			       &famfs->descriptor->map);
-		if (r < 0)
-			return r;
+		map->extents[map->n_extents++] = (struct mafs_extent){
+			.device_uuid = famfs->devices[strip->device],
+			.offset_bytes = strip->offset + at,
+			.length_bytes = chunk,
+		};
 	}
 	return 0;
 }

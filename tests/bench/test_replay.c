@@ -123,12 +123,11 @@ static char *make_volume(const char *path, uint64_t n_entries)
 	struct mafs_device_format format = {
 		.alloc_unit_bytes = 4096,
 		.log_bytes = log_bytes(n_entries) & ~4095ULL,
-		.checkpoint_after_bytes = 1ULL << 40,
 	};
 	struct mafs_device_spec spec = {
 		.kind = MAFS_DEVICE_FILE,
 		.path = (char *)path,
-		.size_bytes = 4 * log_bytes(n_entries) + n_entries / 4 * 4096,
+		.size_bytes = 5 * log_bytes(n_entries) + n_entries / 4 * 4096,
 	};
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 	struct mafs_device *device;
