@@ -47,7 +47,7 @@ struct mafs_node_xattr {
 
 struct mafs_name {
 	struct mafs_node *parent, *node;
-	struct mafs_name *next_of_node;
+	struct mafs_name *next_of_node, **of_node_at;
 	struct mafs_name *next; /* table's */
 	uint64_t cookie; /* rises in the order of making, from 1; of readdir */
 	uint8_t len;

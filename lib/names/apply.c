@@ -149,25 +149,25 @@ static int find_regular(struct mafs_names *names, uint64_t id,
 	return 0;
 }
 
-/* The first @first extents of @map, and @more. */
-static int join_maps(const struct mafs_map *map, uint32_t first,
-		     const struct mafs_map *more, struct mafs_map *ret)
+/* From @first on it is @more. In place: a map of many extents grows by one at
+ * a time. */
+static int replace_behind(struct mafs_map *map, uint32_t first,
+			  const struct mafs_map *more)
 {
-	struct mafs_map joined = { .n_extents = first + more->n_extents };
+	size_t n = first + more->n_extents;
+	struct mafs_extent *extents;
 
-	if (joined.n_extents) {
-		joined.extents =
-			calloc(joined.n_extents, sizeof(*joined.extents));
-		if (!joined.extents)
-			return -ENOMEM;
+	if (!n) {
+		mafs_map_done(map);
+		return 0;
 	}
-	if (first)
-		memcpy(joined.extents, map->extents,
-		       first * sizeof(*joined.extents));
+	extents = reallocarray(map->extents, n, sizeof(*extents));
+	if (!extents)
+		return -ENOMEM;
 	if (more->n_extents)
-		memcpy(joined.extents + first, more->extents,
-		       more->n_extents * sizeof(*joined.extents));
-	*ret = joined;
+		memcpy(extents + first, more->extents,
+		       more->n_extents * sizeof(*extents));
+	*map = (struct mafs_map){ .extents = extents, .n_extents = n };
 	return 0;
 }
 
@@ -177,7 +177,6 @@ static int apply_extents(struct mafs_names *names,
 {
 	const struct mafs_entry_extents *from = &entry->extents;
 	struct mafs_node *node;
-	struct mafs_map map;
 	int r;
 
 	r = find_regular(names, from->id, &node, fault);
@@ -185,11 +184,9 @@ static int apply_extents(struct mafs_names *names,
 		return r;
 	if (from->first > node->map.n_extents)
 		return 0; /* cut meanwhile */
-	r = join_maps(&node->map, from->first, &from->map, &map);
+	r = replace_behind(&node->map, from->first, &from->map);
 	if (r < 0)
 		return r;
-	mafs_map_done(&node->map);
-	node->map = map;
 	set_size(entry, node, from->size_bytes, &from->mtime);
 	return 0;
 }

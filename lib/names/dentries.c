@@ -4,6 +4,7 @@
  * A position in a directory is a cookie that no later name gets again, so a
  * listing that goes on after names went and came misses none that stayed.
  */
+#include "hash.h"
 #include "table.h"
 
 #include <mafs/cleanup.h>
@@ -11,38 +12,31 @@
 
 #define N_BUCKETS_FIRST 64U
 
-int mafs_dentries_init(struct mafs_name_table *table)
+int mafs_dentries_init(struct mafs_name_table *table, uint64_t seed)
 {
 	table->buckets = calloc(N_BUCKETS_FIRST, sizeof(*table->buckets));
 	if (!table->buckets)
 		return -ENOMEM;
 	table->n_buckets = N_BUCKETS_FIRST;
+	table->seed = seed;
 	return 0;
-}
-
-/* FNV-1a over the name, with the parent's id before it. */
-static uint64_t hash_of(uint64_t parent, const char *text, size_t len)
-{
-	uint64_t hash = 0xcbf29ce484222325ULL ^
-			(parent * 0x9e3779b97f4a7c15ULL);
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3ULL;
-	return hash ^ (hash >> 32);
 }
 
 static struct mafs_name **bucket_of(const struct mafs_name_table *table,
 				    uint64_t parent, const char *text,
 				    size_t len)
 {
-	return &table->buckets[hash_of(parent, text, len) &
+	return &table->buckets[names_hash(table->seed, parent, text, len) &
 			       (table->n_buckets - 1)];
 }
 
 /* Without memory it stays as it is, only slower. */
 static void grow(struct mafs_name_table *table)
 {
-	struct mafs_name_table bigger = { .n_buckets = table->n_buckets * 2 };
+	struct mafs_name_table bigger = {
+		.n_buckets = table->n_buckets * 2,
+		.seed = table->seed,
+	};
 
 	bigger.buckets = calloc(bigger.n_buckets, sizeof(*bigger.buckets));
 	if (!bigger.buckets)
@@ -169,6 +163,9 @@ static void attach(struct mafs_name *name, struct mafs_node *node)
 {
 	name->node = node;
 	name->next_of_node = node->names;
+	name->of_node_at = &node->names;
+	if (node->names)
+		node->names->of_node_at = &name->next_of_node;
 	node->names = name;
 	node->n_names++;
 	if (node->dir) {
@@ -180,11 +177,10 @@ static void attach(struct mafs_name *name, struct mafs_node *node)
 static void detach(struct mafs_name *name)
 {
 	struct mafs_node *node = name->node;
-	struct mafs_name **at = &node->names;
 
-	while (*at != name)
-		at = &(*at)->next_of_node;
-	*at = name->next_of_node;
+	*name->of_node_at = name->next_of_node;
+	if (name->next_of_node)
+		name->next_of_node->of_node_at = name->of_node_at;
 	node->n_names--;
 	if (node->dir)
 		name->parent->n_subdirs--;

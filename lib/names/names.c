@@ -7,13 +7,18 @@
 
 #include <mafs/cleanup.h>
 #include <string.h>
+#include <sys/random.h>
 
 static int init(struct mafs_names *names)
 {
-	int r = mafs_nodes_init(&names->nodes);
+	uint64_t seed = 0;
+	int r;
 
+	/* Without random bytes it is only easier to slow down. */
+	(void)getrandom(&seed, sizeof(seed), GRND_NONBLOCK);
+	r = mafs_nodes_init(&names->nodes, seed);
 	if (r == 0)
-		r = mafs_dentries_init(&names->names);
+		r = mafs_dentries_init(&names->names, seed);
 	if (r < 0)
 		return r;
 	names->root = mafs_node_make(names, MAFS_OMF_ROOT_ID, S_IFDIR | 0755);
@@ -23,21 +28,25 @@ static int init(struct mafs_names *names)
 	return 0;
 }
 
+static void free_names_of(struct mafs_node *node)
+{
+	struct mafs_name *name = node->names, *next;
+
+	for (; name; name = next) {
+		next = name->next_of_node;
+		free(name);
+	}
+}
+
+/* Inode by inode with its names, which is about the order of making. */
 static void done(struct mafs_names *names)
 {
-	for (size_t i = 0; i < names->names.n_buckets; i++) {
-		struct mafs_name *name = names->names.buckets[i], *next;
-
-		for (; name; name = next) {
-			next = name->next;
-			free(name);
-		}
-	}
 	for (size_t i = 0; i < names->nodes.n_buckets; i++) {
 		struct mafs_node *node = names->nodes.buckets[i], *next;
 
 		for (; node; node = next) {
 			next = node->next;
+			free_names_of(node);
 			mafs_node_free(node);
 		}
 	}

@@ -4,6 +4,7 @@
  * lies in bucket i or i + n, so that whoever goes through the buckets piece by
  * piece meets each inode that stays (emit.c).
  */
+#include "hash.h"
 #include "table.h"
 
 #include <mafs/cleanup.h>
@@ -12,31 +13,30 @@
 
 #define N_BUCKETS_FIRST 64U
 
-int mafs_nodes_init(struct mafs_node_table *table)
+int mafs_nodes_init(struct mafs_node_table *table, uint64_t seed)
 {
 	table->buckets = calloc(N_BUCKETS_FIRST, sizeof(*table->buckets));
 	if (!table->buckets)
 		return -ENOMEM;
 	table->n_buckets = N_BUCKETS_FIRST;
+	table->seed = seed;
 	return 0;
-}
-
-static uint64_t hash_of(uint64_t id)
-{
-	id *= 0x9e3779b97f4a7c15ULL;
-	return id ^ (id >> 32);
 }
 
 static struct mafs_node **bucket_of(const struct mafs_node_table *table,
 				    uint64_t id)
 {
-	return &table->buckets[hash_of(id) & (table->n_buckets - 1)];
+	return &table->buckets[names_hash_id(table->seed, id) &
+			       (table->n_buckets - 1)];
 }
 
 /* Without memory it stays as it is, only slower. */
 static void grow(struct mafs_node_table *table)
 {
-	struct mafs_node_table bigger = { .n_buckets = table->n_buckets * 2 };
+	struct mafs_node_table bigger = {
+		.n_buckets = table->n_buckets * 2,
+		.seed = table->seed,
+	};
 
 	bigger.buckets = calloc(bigger.n_buckets, sizeof(*bigger.buckets));
 	if (!bigger.buckets)

@@ -7,11 +7,13 @@
 struct mafs_node_table {
 	struct mafs_node **buckets; /* a power of two of them */
 	size_t n_buckets, n;
+	uint64_t seed; /* of its hash */
 };
 
 struct mafs_name_table {
 	struct mafs_name **buckets;
 	size_t n_buckets, n;
+	uint64_t seed;
 };
 
 /**
@@ -37,7 +39,7 @@ struct mafs_names {
 
 /* ---- nodes.c ---- */
 
-int mafs_nodes_init(struct mafs_node_table *table);
+int mafs_nodes_init(struct mafs_node_table *table, uint64_t seed);
 /* Makes it when it is missing; a directory with its mafs_dir. NULL: no memory. */
 struct mafs_node *mafs_node_make(struct mafs_names *names, uint64_t id,
 				 uint32_t mode);
@@ -49,7 +51,7 @@ int mafs_node_set_xattr(struct mafs_node *node, const char *name,
 
 /* ---- dentries.c ---- */
 
-int mafs_dentries_init(struct mafs_name_table *table);
+int mafs_dentries_init(struct mafs_name_table *table, uint64_t seed);
 /* (parent, name) is @node; whatever it was before is not there any more. A
  * directory loses the name that it had. Return: 0, -ENOMEM. */
 int mafs_dentry_set(struct mafs_names *names, struct mafs_node *parent,
