@@ -319,7 +319,7 @@ static void test_many_threads_beside_checkpoints(void **state)
 	head = v_used(&v, &log_bytes);
 	for (int i = 0; i < N_DIRS; i++) {
 		struct mafsd_entry entry;
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "d%d", i);
 		must_be(mafsm_mkdir(&m->fs, &caller, MAFSD_ROOT_ID, name, 0755,
