@@ -46,6 +46,35 @@ def check_tags(content, owner):
             f"block {index}")
 
 
+def change_one(top, rand, n_files, version):
+    """One of so many files goes, is replaced, or is written anew."""
+    owner = rand.randrange(n_files)
+    path = f"{top}/{owner}"
+    how = rand.randrange(3)
+    if how == 0:
+        if os.path.exists(path):
+            os.unlink(path)
+        return
+    content = tagged(owner, version, rand.randrange(1, 400))
+    if how == 1:
+        write_file(f"{top}/new", content)
+        os.rename(f"{top}/new", path)
+    else:
+        write_file(path, content)
+
+
+def read_one(top, owner):
+    """Was it there, with its own bytes?"""
+    try:
+        check_tags(read_file(f"{top}/{owner}"), owner)
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:  # replaced while it was read
+        assert error.errno in (errno.ESTALE,), error
+        return False
+
+
 def tree_of(top):
     """None: it changed meanwhile."""
     try:
@@ -129,33 +158,14 @@ def test_reader_never_sees_another_files_bytes(work):
         end = time.monotonic() + seconds
         version = 0
         while time.monotonic() < end:
-            owner = rand.randrange(n_files)
             version += 1
-            path = f"{master.mnt}/{owner}"
-            how = rand.randrange(3)
-            if how == 0:
-                if os.path.exists(path):
-                    os.unlink(path)
-            elif how == 1:
-                write_file(f"{master.mnt}/new",
-                           tagged(owner, version, rand.randrange(1, 400)))
-                os.rename(f"{master.mnt}/new", path)
-            else:
-                write_file(path,
-                           tagged(owner, version, rand.randrange(1, 400)))
+            change_one(master.mnt, rand, n_files, version)
 
     writer = Child(write)
     n_read = 0
     rand = random.Random(5)
     while writer.ended() is None:
-        owner = rand.randrange(n_files)
-        try:
-            check_tags(read_file(f"{client.mnt}/{owner}"), owner)
-            n_read += 1
-        except FileNotFoundError:
-            pass
-        except OSError as error:  # replaced while it was read
-            assert error.errno in (errno.ESTALE,), error
+        n_read += read_one(client.mnt, rand.randrange(n_files))
     writer.wait()
     assert n_read > 20, n_read
     wanted = tree_of(master.mnt)

@@ -4,6 +4,7 @@ daemon. Driven through the mafs commands."""
 
 import contextlib
 import copy
+import errno
 import json
 import os
 import signal
@@ -12,8 +13,22 @@ from mafs import call
 from work import mounts, process_gone, run, wait_for
 
 
+# Those that a test goes through; of dax there is one device, in a virtual
+# machine (tests/qemu).
+KINDS = os.environ.get("MAFS_TEST_KINDS", "file memfd").split()
+DAX = "dax:/dev/dax0.0"
+
+
+def in_memory(work, size):
+    """Devices there are files of a tmpfs, whose flushes cost nothing."""
+    work = work.sub("memory")
+    run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", work.path])
+    return work
+
+
 class MemoryVolume:
-    """kind: "file" (two of them, unless `devices` says otherwise), "memfd"
+    """kind: "file" (two of them, unless `devices` says otherwise), "memfd",
+    "dax" (all of it, whatever is there)
 
     The devices are files in `work`; size: of each. unit: of allocation.
     """
@@ -29,6 +44,10 @@ class MemoryVolume:
         self.others = []
         if kind == "memfd":
             self.spec = f"memfd:{size}"
+            return
+        if kind == "dax":
+            self.spec = DAX
+            run(["mafs", "mkfs", "--force", "--alloc-unit", unit, *mkfs, DAX])
             return
         self.spec = f"{kind}:{work.join('device-0')}"
         run(["mafs", "mkfs", "--alloc-unit", unit, *mkfs,
@@ -106,6 +125,27 @@ class MemoryVolume:
         assert done.returncode == code, (done.returncode, done.stdout,
                                          done.stderr)
         return json.loads(done.stdout)
+
+    @staticmethod
+    def n_extents(path):
+        """At least; what is longer than any xattr has a thousand."""
+        try:
+            text = os.getxattr(path, "user.mafs.extents").decode()
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+            return 1001
+        return len(text.splitlines())
+
+    def wait_for_free(self, wanted):
+        """What was given back is free a moment later, when the kernel has
+        forgotten it."""
+        def there():
+            os.sync()
+            with open("/proc/sys/vm/drop_caches", "w") as drop:
+                drop.write("2\n")
+            return self.free_bytes() >= wanted
+        wait_for(there, 30, f"{wanted} free bytes")
 
     def free_bytes(self):
         st = os.statvfs(self.mnt)
