@@ -157,32 +157,37 @@ class Writer:
 
     def verify(self, top):
         """What is there now is what was acknowledged. Gives that number."""
-        done, before = self.acknowledged(), Model()
-        operations = self.operations()
-        for _ in range(done):
-            before.apply(next(operations))
-        after = copy.deepcopy(before)
-        pending = next(operations, ("close", ""))
-        after.apply(pending)
-        said = f"after {done} operations, then {str(pending)[:60]}: "
-        found = {os.path.relpath(os.path.join(directory, name), top)
-                 for directory, _, names in os.walk(top) for name in names}
-        self._verify_names(found, before, after, said)
-        for name in sorted(found):
-            problem = _implausible(os.path.join(top, name),
-                                   before.names.get(name),
-                                   after.names.get(name), pending[0])
-            assert not problem, f"{said}{name}: {problem}"
+        done = self.acknowledged()
+        verify(top, self.operations(), done)
         return done
 
-    @staticmethod
-    def _verify_names(found, before, after, said):
-        strange = found - before.names.keys() - after.names.keys()
-        assert not strange, f"{said}not expected: {sorted(strange)[:5]}"
-        if found != before.names.keys() and found != after.names.keys():
-            missing = (before.names.keys() & after.names.keys()) - found
-            raise AssertionError(f"{said}missing: {sorted(missing)[:5]}, "
-                                 f"there: {sorted(found)[:5]}")
+
+def verify(top, operations, done):
+    """So many operations had returned, and one was under way."""
+    before = Model()
+    for _ in range(done):
+        before.apply(next(operations))
+    after = copy.deepcopy(before)
+    pending = next(operations, ("close", ""))
+    after.apply(pending)
+    said = f"after {done} operations, then {str(pending)[:60]}: "
+    found = {os.path.relpath(os.path.join(directory, name), top)
+             for directory, _, names in os.walk(top) for name in names}
+    _verify_names(found, before, after, said)
+    for name in sorted(found):
+        problem = _implausible(os.path.join(top, name),
+                               before.names.get(name),
+                               after.names.get(name), pending[0])
+        assert not problem, f"{said}{name}: {problem}"
+
+
+def _verify_names(found, before, after, said):
+    strange = found - before.names.keys() - after.names.keys()
+    assert not strange, f"{said}not expected: {sorted(strange)[:5]}"
+    if found != before.names.keys() and found != after.names.keys():
+        missing = (before.names.keys() & after.names.keys()) - found
+        raise AssertionError(f"{said}missing: {sorted(missing)[:5]}, "
+                             f"there: {sorted(found)[:5]}")
 
 
 def _implausible(path, before, after, pending):

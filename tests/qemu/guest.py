@@ -131,7 +131,8 @@ class Guest:
                 self._command(), stdin=subprocess.DEVNULL,
                 env=dict(os.environ, TMPDIR=self.image.dir),
                 preexec_fn=_dies_with_parent)
-            self.port, self.said = listener.accept()[0], b""
+            self.port, self.said = None, b""
+            self.port = listener.accept()[0]
         self.wait_for_boot()
         return self
 
@@ -178,12 +179,18 @@ class Guest:
             yield line.decode(errors="replace")
 
     def kill(self):
-        """At once: a power cut to its kernel."""
-        if self.qemu:
-            self.qemu.kill()
-            self.qemu.wait()
+        """At once: a power cut to its kernel. Gives the lines that had come
+        until then and were not read."""
+        if not self.qemu:
+            return []
+        self.qemu.kill()
+        self.qemu.wait()
+        self.qemu = None
+        if self.port:
+            while some := self.port.recv(1 << 16):
+                self.said += some
             self.port.close()
-            self.qemu = None
+        return self.said.decode(errors="replace").split("\n")[:-1]
 
     def console(self, n_lines=30):
         """The last that its kernel said."""
