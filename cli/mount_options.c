@@ -18,7 +18,7 @@ static const char *const handed_on[] = {
 	"exec",        "noexec",        "atime",    "noatime",
 	"relatime",    "norelatime",    "diratime", "nodiratime",
 	"strictatime", "nostrictatime", "lazytime", "nolazytime",
-	"io_uring",    "no_io_uring",   "takeover",
+	"io_uring",    "no_io_uring",   "takeover", "shared",
 };
 
 /* For others, or how mafs is anyhow. */
@@ -32,7 +32,7 @@ static const char known[] =
 	"ro, rw, noatime, relatime, strictatime, nodiratime, lazytime, "
 	"nodev, dev, nosuid, suid, noexec, exec, allow_other, allow_root, "
 #define X(name, type, min, max, value, when, form, help) ", " #name "=" form
-	"io_uring, no_io_uring, device=SPEC, role=auto|master|client, takeover, memory=SPEC, pressure=FILE" MAFS_SETTINGS(
+	"io_uring, no_io_uring, device=SPEC, role=auto|master|client, takeover, shared, memory=SPEC, pressure=FILE" MAFS_SETTINGS(
 		X);
 #undef X
 

@@ -91,7 +91,13 @@ static int begin_locked(struct mafsd *d, struct mafsd_inode *inode, bool wait,
 		return 0;
 	if (file->unlinked && !nameless)
 		return 0; /* its bytes go with its last close */
-	r = mafsd_hot_writing(d, file);
+	r = mafsd_conflict_settle(d, inode);
+	if (r == 0 && !mafsd_is_dirty(file)) { /* dropped meanwhile */
+		mafsd_file_put(d, inode);
+		return 0;
+	}
+	if (r == 0)
+		r = mafsd_hot_writing(d, file);
 	if (r < 0) {
 		note_failure(d, file, r);
 		return r;

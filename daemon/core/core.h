@@ -259,6 +259,17 @@ struct mafsd_pressure {
 	atomic_bool is_short; /* of memory, when last looked */
 };
 
+/**
+ * struct mafsd_shared - N is also changed past the mount
+ * @on: the setting
+ * @watched: the kernel tells what changes; set before the first request
+ */
+struct mafsd_shared {
+	bool on, watched;
+	pthread_t thread;
+	int watch_fd, stop_fd;
+};
+
 struct mafsd_promoter {
 	struct mafsd *d;
 	pthread_t thread;
@@ -366,6 +377,7 @@ struct mafsd {
 	bool lost_memory; /* the last session's went with the machine */
 	struct mafsd_pending pending;
 	struct mafsd_pressure pressure;
+	struct mafsd_shared shared;
 	struct mafsd_promoter promote_small, promote_large;
 	struct mafsd_usage usage;
 

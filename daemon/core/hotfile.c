@@ -219,7 +219,9 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode)
 {
 	struct mafsd_file *file = inode->file;
+	struct mafs_fingerprint now;
 	struct stat st;
+	bool edited;
 	int r;
 
 	if (mafsd_is_dirty(file))
@@ -227,13 +229,22 @@ int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode)
 	r = mafsd_stat_n(d, inode, &st);
 	if (r < 0)
 		return r;
-	mafs_fingerprint_of(&st, &file->fingerprint);
+	mafs_fingerprint_of(&st, &now);
+	/* N was edited while this was open: write-back is to see it. */
+	edited = d->shared.on &&
+		 !mafs_fingerprint_same_bytes(&now, &file->fingerprint);
+	if (!edited)
+		file->fingerprint = now;
 	r = mafsd_hot_log_map(d, inode, MAFS_OMF_MAP_DIRTY);
 	if (r < 0)
 		return r;
 	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
 	file->writing_logged = false;
 	file->n_valid = UINT64_MAX;
+	if (edited) {
+		file->stale = false;
+		file->dirty_whole = true;
+	}
 	mafsd_dirty_on_n(d, file, &st);
 	become_dirty(d, file);
 	return 0;
@@ -436,11 +447,15 @@ int mafsd_hot_verify(struct mafsd *d, struct mafsd_inode *inode)
 {
 	struct mafsd_file *file = inode->file;
 	struct mafs_fingerprint now;
+	bool doubted;
 	struct stat st;
 	int r;
 
 	assert(file->path == MAFSD_CLOSED);
-	if (mafsd_is_dirty(file) || (!file->stale && !file->unverified))
+	if (mafsd_is_dirty(file))
+		return 1;
+	doubted = file->stale || file->unverified;
+	if (!doubted && !d->shared.on)
 		return 1;
 	if (file->unverified && written_by_survivor(d, file)) {
 		r = mafsd_hot_dirty(d, inode);
@@ -460,7 +475,7 @@ int mafsd_hot_verify(struct mafsd *d, struct mafsd_inode *inode)
 		r = mafsd_hot_drop(d, inode);
 		return r < 0 ? r : 0;
 	}
-	if (mafsd_n_use(d, inode, false) != MAFS_USE_NONE)
+	if (doubted && mafsd_n_use(d, inode, false) != MAFS_USE_NONE)
 		return 0;
 	file->stale = file->unverified = false;
 	return 1;

@@ -402,6 +402,13 @@ int mafsd_lost_found(struct mafsd *d);
 /* NAME.mafs-conflict-SEQ, the name shortened where it would not fit. */
 void mafsd_conflict_name(const char *name, uint64_t seq,
 			 char ret[static MAFS_NAME_MAX + 1]);
+/* Creates the first free such name. @exact: NAME itself is tried first.
+ * Return: descriptor, -errno. */
+int mafsd_home_create(int dirfd, const char *name, bool exact,
+		      char ret[static MAFS_NAME_MAX + 1]);
+/* The hint's directory; else lost+found. */
+int mafsd_home_directory(struct mafsd *d, const struct mafs_hint *hint,
+			 bool *ret_lost);
 /* Frees clean copies of an earlier daemon that nobody has met.
  * Return: how many. */
 size_t mafsd_recover_drop_unmet(struct mafsd *d);

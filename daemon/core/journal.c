@@ -188,13 +188,8 @@ void mafsd_journal_tend(struct mafsd *d)
 static bool changed_while_away(const struct mafs_hot *hot,
 			       const struct mafs_fingerprint *now)
 {
-	const struct mafs_fingerprint *then = &hot->fingerprint;
-
-	/* Own chmod and link move ctime alone, so it does not count here. */
 	return hot->state == MAFS_HOT_DIRTY &&
-	       (then->size_bytes != now->size_bytes ||
-		then->mtime.tv_sec != now->mtime.tv_sec ||
-		then->mtime.tv_nsec != now->mtime.tv_nsec);
+	       !mafs_fingerprint_same_bytes(&hot->fingerprint, now);
 }
 
 bool mafsd_journal_claim(struct mafsd *d, const struct mafs_identity *identity,

@@ -233,6 +233,8 @@ static int start(struct mafsd *d, struct mafs_fault *fault)
 	if (r < 0)
 		return r;
 	r = mafsd_settings_load(d, fault);
+	d->fs.shared = d->shared.on = r == 0 && d->settings.shared_dir;
+	d->fs.cached_s = d->shared.on ? MAFSD_SHARED_CACHED_S : MAFSD_CACHED_S;
 	if (r == 0)
 		r = look_at_n(d, fault);
 	if (r < 0)
@@ -267,7 +269,6 @@ int mafsd_start(const struct mafsd_options *options, struct mafsd **ret,
 		return -ENOMEM;
 	d->fs.ops = &mafsd_tiered_ops;
 	d->fs.passthrough = geteuid() == 0;
-	d->fs.cached_s = MAFSD_CACHED_S;
 	d->options = *options;
 	d->policy_ops = &mafs_policy_s3fifo;
 	d->n_fd = -1;
@@ -332,6 +333,8 @@ void mafsd_connect(struct mafsd *d, const struct mafsd_kernel_ops *kernel,
 {
 	d->kernel = kernel;
 	d->kernel_context = context;
+	if (d->shared.on)
+		mafsd_shared_watch(d);
 	if (!d->cloned)
 		return;
 	d->pass_n = n_can_back(d);
@@ -410,6 +413,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 {
 	int r, recovered;
 
+	mafsd_shared_stop(d);
 	mafsd_promote_stop(d);
 	mafsd_pressure_stop(d);
 	mafsd_pending_stop(d);
@@ -449,6 +453,7 @@ void mafsd_free(struct mafsd *d)
 {
 	if (!d)
 		return;
+	mafsd_shared_stop(d);
 	mafsd_promote_stop(d);
 	mafsd_pressure_stop(d);
 	mafsd_write_back_stop(d);

@@ -150,7 +150,8 @@ static int admit(struct mafsd *d, const struct mafsd_caller *caller,
 		open->direct_io = d->pass_m || (is_writer(open->flags) &&
 						!d->fs.page_cache_only);
 	if (path == MAFSD_C && !open->direct_io) {
-		open->keep_cache = inode->k_seen == inode->n_changes;
+		open->keep_cache = !d->shared.on &&
+				   inode->k_seen == inode->n_changes;
 		inode->k_seen = inode->n_changes;
 	}
 	return 0;

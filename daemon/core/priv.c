@@ -50,7 +50,9 @@ void mafsd_priv_strip(struct mafsd *d, struct mafsd_inode *inode,
 	struct stat st;
 	int fd;
 
-	if (inode->no_priv || !S_ISREG(inode->type))
+	/* Who sets them past the mount is only known where N is watched. */
+	if (!S_ISREG(inode->type) ||
+	    (inode->no_priv && (!d->shared.on || d->shared.watched)))
 		return;
 	fd = mafsd_path_get(d, inode);
 	if (fd < 0)

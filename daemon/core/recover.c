@@ -118,9 +118,8 @@ void mafsd_conflict_name(const char *name, uint64_t seq,
 		 suffix);
 }
 
-/* Creates the first free name. @exact: NAME itself is tried first. */
-static int create_home(int dirfd, const char *name, bool exact,
-		       char ret[static MAFS_NAME_MAX + 1])
+int mafsd_home_create(int dirfd, const char *name, bool exact,
+		      char ret[static MAFS_NAME_MAX + 1])
 {
 	uint64_t i;
 	int fd;
@@ -188,9 +187,8 @@ int mafsd_lost_found(struct mafsd *d)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The directory it was in; else lost+found. */
-static int home_directory(struct mafsd *d, const struct mafs_hint *hint,
-			  bool *ret_lost)
+int mafsd_home_directory(struct mafsd *d, const struct mafs_hint *hint,
+			 bool *ret_lost)
 {
 	int fd = mafsd_hinted_directory(d, hint);
 
@@ -211,13 +209,13 @@ static int give_home(struct mafsd *d, const struct mafs_hot *hot,
 	bool lost;
 	int r;
 
-	dirfd = home_directory(d, hint, &lost);
+	dirfd = mafsd_home_directory(d, hint, &lost);
 	if (dirfd < 0)
 		return dirfd;
 	r = d->memory->ops->open(d->memory, &hot->map, false, &mem);
 	if (r < 0)
 		return r;
-	fd = create_home(dirfd, name, !st || lost, entry.conflict.name);
+	fd = mafsd_home_create(dirfd, name, !st || lost, entry.conflict.name);
 	r = fd < 0 ? fd : copy_memory(d, mem, fd);
 	d->memory->ops->close(mem);
 	if (fd < 0)

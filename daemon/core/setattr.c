@@ -124,12 +124,18 @@ static int set_times_n(struct mafsd *d, struct mafsd_inode *inode, int fd,
 	bool is_clean = false;
 	struct stat st;
 
-	if (file && file->state == MAFSD_CLEAN && !file->stale &&
-	    !file->unverified) {
+	if (file && file->state == MAFSD_CLEAN && !file->unverified &&
+	    (!file->stale || d->shared.on)) {
 		if (fstat(fd, &st) < 0)
 			return -errno;
 		mafs_fingerprint_of(&st, &before);
-		is_clean = mafs_fingerprint_equal(&before, &file->fingerprint);
+		/* Stale by ctime alone it may become dirty, and this mtime is
+		 * no stranger's. */
+		is_clean = file->stale ?
+				   mafs_fingerprint_same_bytes(
+					   &before, &file->fingerprint) :
+				   mafs_fingerprint_equal(&before,
+							  &file->fingerprint);
 	}
 	mafsd_proc_path(fd, path);
 	if (utimensat(AT_FDCWD, path, times, 0) < 0)

@@ -47,6 +47,20 @@ void mafsd_policy_of_new(struct mafsd_inode *inode);
 int mafsd_policy_store(struct mafsd *d, struct mafsd_inode *inode,
 		       enum mafsd_policy policy, int flags);
 
+/* ---- shared.c: N is changed past the mount ---- */
+
+/* Once, when the kernel is connected. Where it cannot be watched that is
+ * said, and what the kernel keeps counts for a second. */
+void mafsd_shared_watch(struct mafsd *d);
+void mafsd_shared_stop(struct mafsd *d);
+
+/* ---- conflict.c ---- */
+
+/* Before a dirty file goes down: bytes that came to N past the mount are kept
+ * beside it. Context: inode->lock held, and left meanwhile with wb_busy set:
+ * look again whether it is dirty. Return: 0, -errno. */
+int mafsd_conflict_settle(struct mafsd *d, struct mafsd_inode *inode);
+
 /* ---- pressure.c ---- */
 
 int mafsd_pressure_start(struct mafsd *d);

@@ -207,12 +207,14 @@ struct mafsd_fs_ops {
  * @cached_s: how long the kernel may keep names and attributes
  * @page_cache_only: set by the session: the kernel (before 6.6) neither maps
  *	what is open with direct_io nor keeps the page cache true beside it
+ * @shared: contents change elsewhere, too: the kernel compares mtime and size
  */
 struct mafsd_fs {
 	const struct mafsd_fs_ops *ops;
 	struct mafsd_pool *pool;
 	bool passthrough;
 	bool read_only;
+	bool shared;
 	bool io_uring; /* set by the session */
 	bool page_cache_only;
 	double cached_s;
@@ -221,6 +223,8 @@ struct mafsd_fs {
 
 /* Names and attributes change through the mount alone. */
 #define MAFSD_CACHED_S 86400.0
+/* And past it. */
+#define MAFSD_SHARED_CACHED_S 1.0
 
 /* ---- threads and the worker pool (pool.c) ---- */
 

@@ -31,7 +31,8 @@ static const uint64_t unwanted[] = {
 	FUSE_CAP_SPLICE_WRITE,
 	FUSE_CAP_SPLICE_MOVE,
 	FUSE_CAP_WRITEBACK_CACHE,
-	/* The page cache is ours to invalidate: content changes here only. */
+	/* The page cache is ours to invalidate: content changes here only,
+	 * but for what is shared. */
 	FUSE_CAP_AUTO_INVAL_DATA,
 	/* Locks stay in the kernel. */
 	FUSE_CAP_POSIX_LOCKS,
@@ -54,6 +55,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/* Shared mappings of files that are open by copy. */
 	fuse->fs->page_cache_only =
 		!fuse_set_feature_flag(conn, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
+	if (fuse->fs->shared)
+		(void)fuse_set_feature_flag(conn, FUSE_CAP_AUTO_INVAL_DATA);
 	/* Without root INIT agrees to it, and then no file is let through. */
 	if (fuse->fs->passthrough)
 		(void)fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);

@@ -33,6 +33,7 @@ const char mafsd_command_line_help[] =
 	"                   device=SPEC (another device of a memory volume),\n"
 	"                   role=auto|master|client,\n"
 	"                   takeover (be its master instead of another),\n"
+	"                   shared (the same as shared_dir=on),\n"
 	"                   pressure=FILE, and for this mount settings of the\n"
 	"                   volume:\n" MAFS_SETTINGS_HELP
 	"  --shadow DIR     serve, for reading, the files that the descriptors in\n"
@@ -156,6 +157,8 @@ static int take_word(struct mafsd_command_line *line, const char *word,
 		return take_role(line, word + 5, fault);
 	if (!strncmp(word, device, sizeof(device) - 1))
 		return take_device(line, word + sizeof(device) - 1);
+	if (!strcmp(word, "shared"))
+		word = "shared_dir=on";
 	r = mafs_settings_take(&line->settings, word, fault);
 	if (r != 0)
 		return r < 0 ? r : 0;

@@ -59,5 +59,8 @@ bool mafs_identity_equal(const struct mafs_identity *a,
 			 const struct mafs_identity *b);
 bool mafs_fingerprint_equal(const struct mafs_fingerprint *a,
 			    const struct mafs_fingerprint *b);
+/* The same, but ctime may differ: chmod(2) and link(2) move it alone. */
+bool mafs_fingerprint_same_bytes(const struct mafs_fingerprint *a,
+				 const struct mafs_fingerprint *b);
 /* Hash of the handle (or ino), for tables. */
 uint64_t mafs_identity_hash(const struct mafs_identity *identity);

@@ -38,7 +38,9 @@
 	X(writes, WORD, 0, 1, 0, LIVE, "copy|passthrough",                  \
 	  "how files in memory are written: by the daemon, or past it")     \
 	X(policy, WORD, 0, 1, 0, MOUNT, "s3fifo|lru",                       \
-	  "which clean files leave memory first")
+	  "which clean files leave memory first")                           \
+	X(shared_dir, WORD, 0, 1, 0, MOUNT, "off|on",                       \
+	  "on: the directory is also changed past the mount")
 
 #define MAFS_TIME_MAX (UINT64_C(7) * 24 * 3600 * 1000)
 /* A share of memory: bytes, or hundredths of a percent with the top bit. */

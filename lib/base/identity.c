@@ -36,6 +36,13 @@ bool mafs_fingerprint_equal(const struct mafs_fingerprint *a,
 	       time_equal(&a->ctime, &b->ctime);
 }
 
+bool mafs_fingerprint_same_bytes(const struct mafs_fingerprint *a,
+				 const struct mafs_fingerprint *b)
+{
+	return a->size_bytes == b->size_bytes &&
+	       time_equal(&a->mtime, &b->mtime);
+}
+
 /* FNV-1a, then a finisher, so that tables may take the low bits. */
 static uint64_t hash_bytes(const uint8_t *bytes, size_t len)
 {

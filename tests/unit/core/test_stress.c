@@ -12,6 +12,8 @@
  */
 #include "core_fixture.h"
 
+#include <sys/prctl.h>
+
 #define N_THREADS 6
 #define N_FILES 8
 #define STRIPE (96 * KIB)
@@ -724,6 +726,7 @@ static void run_stress(struct core *c, unsigned int seconds, bool hot)
 		      (unsigned int)c->d->n_spilled);
 
 	assert_int_equal(c->d->n_open, 0);
+	assert_int_equal(c->d->n_conflicts, 0);
 	for (unsigned int i = 0; i < N_FILES; i++)
 		if (s.objects[i])
 			assert_true(mount_is(&s, s.objects[i]));
@@ -779,6 +782,34 @@ static void test_stress_without_passthrough(void **state)
 	run_stress(c, 1, false);
 }
 
+/* Another process changes modes on N: ctime moves, the bytes stay. */
+static pid_t start_stranger(struct core *c)
+{
+	pid_t child = fork();
+
+	must(child >= 0);
+	if (child == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned int i = 0; child == 0; i++) {
+		chmod(t_path(c->n, name_of(i % N_FILES)),
+		      0600 | i / N_FILES % 8);
+		usleep(200);
+	}
+	return child;
+}
+
+/* No change of our own is taken for a stranger's. */
+static void test_stress_beside_a_stranger(void **state)
+{
+	struct core *c = *state;
+	pid_t stranger = start_stranger(c);
+
+	core_option(c, "shared_dir", "on");
+	run_stress(c, 2, true);
+	kill(stranger, SIGKILL);
+	waitpid(stranger, NULL, 0);
+}
+
 /* Flushes that cost nothing: more happens in the time. */
 static int setup_on_tmpfs(void **state)
 {
@@ -802,6 +833,7 @@ int main(void)
 		STRESS_TEST(test_stress_in_little_memory, setup_on_tmpfs),
 		STRESS_TEST(test_stress_of_hot_files, setup_on_tmpfs),
 		STRESS_TEST(test_stress_without_passthrough, setup_on_tmpfs),
+		STRESS_TEST(test_stress_beside_a_stranger, setup_on_tmpfs),
 	};
 	int r = t_become_private();
 
