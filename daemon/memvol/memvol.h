@@ -56,7 +56,8 @@ struct mafsm {
 	struct mafs_pool *pool; /* of the volume */
 	struct mafs_names *names; /* of the volume; lock */
 	struct mafs_log *log; /* NULL: read-only */
-	const struct mafsd_kernel_ops *kernel;
+	/* Once it answers; set behind @kernel_context. */
+	_Atomic(const struct mafsd_kernel_ops *) kernel;
 	void *kernel_context;
 
 	pthread_rwlock_t lock;
