@@ -463,26 +463,12 @@ ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
 static void *run_follower(void *argument)
 {
 	struct mafsm *m = argument;
-	struct timespec until;
 
 	mafsd_thread_enter();
-	pthread_mutex_lock(&m->tend_lock);
-	while (!m->stopping) {
-		pthread_mutex_unlock(&m->tend_lock);
+	do {
 		(void)mafsm_follow(m);
 		send_notes(m);
-		pthread_mutex_lock(&m->tend_lock);
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += POLL_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000L;
-		}
-		if (!m->stopping)
-			pthread_cond_timedwait(&m->tend_wake, &m->tend_lock,
-					       &until);
-	}
-	pthread_mutex_unlock(&m->tend_lock);
+	} while (!mafsm_pause(m, POLL_MS));
 	send_notes(m);
 	return NULL;
 }

@@ -106,6 +106,8 @@ int mafsm_run(struct mafsm *m, struct mafs_fault *fault)
 
 	if (r == 0)
 		r = mafsm_tend_start(m);
+	if (r == 0)
+		r = mafsm_huge_start(m);
 	if (r < 0)
 		return mafs_fault_set(fault, r, "threads: %s", strerror(-r));
 	return mafs_memory_session_publish(m->session, getpid(), fault);
@@ -136,6 +138,7 @@ static int forget_node(void *context, struct mafs_node *node)
 	if (!inode)
 		return 0;
 	mafs_layout_done(&inode->layout);
+	pthread_mutex_destroy(&inode->sync_lock);
 	pthread_rwlock_destroy(&inode->io);
 	free(inode);
 	node->owner = NULL;

@@ -73,6 +73,8 @@ struct mafsm {
 	atomic_uint_fast64_t followed_epoch;
 
 	pthread_mutex_t checkpoint_lock; /* one at a time; others wait for it */
+	pthread_t huge_thread;
+	bool huge_running;
 	pthread_t tender;
 	bool tender_running;
 	uint64_t last_seq; /* the tender's */
@@ -232,6 +234,11 @@ ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
 /* No lock held. */
 void mafsm_usage(struct mafsm *m, struct mafs_pool_usage *ret);
 
+/* ---- huge.c ---- */
+
+/* mafsm_tend_stop() ends it. */
+int mafsm_huge_start(struct mafsm *m);
+
 /* ---- tend.c ---- */
 
 /* A checkpoint, unless @is_due says that somebody else made it meanwhile.
@@ -240,6 +247,9 @@ void mafsm_checkpoint(struct mafsm *m, bool (*is_due)(struct mafs_log *log));
 
 int mafsm_tend_start(struct mafsm *m);
 void mafsm_tend_stop(struct mafsm *m);
+/* @ms long, or until there is something to do. No lock held. Return: is it the
+ * end? */
+bool mafsm_pause(struct mafsm *m, unsigned int ms);
 
 /* ---- the operations, by file; see fs.h ---- */
 

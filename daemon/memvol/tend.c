@@ -100,18 +100,21 @@ static void tend(struct mafsm *m)
 	tend_log(m);
 }
 
-static void wait_a_tick(struct mafsm *m)
+bool mafsm_pause(struct mafsm *m, unsigned int ms)
 {
 	struct timespec until;
+	mafs_guard(&m->tend_lock);
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * 1000000L;
+	until.tv_nsec += ms * 1000000L;
 	if (until.tv_nsec >= 1000000000L) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000L;
 	}
-	pthread_cond_clockwait(&m->tend_wake, &m->tend_lock, CLOCK_MONOTONIC,
-			       &until);
+	if (!m->stopping)
+		pthread_cond_clockwait(&m->tend_wake, &m->tend_lock,
+				       CLOCK_MONOTONIC, &until);
+	return m->stopping;
 }
 
 static void *run_tender(void *argument)
@@ -119,15 +122,9 @@ static void *run_tender(void *argument)
 	struct mafsm *m = argument;
 
 	mafsd_thread_enter();
-	pthread_mutex_lock(&m->tend_lock);
-	while (!m->stopping) {
-		pthread_mutex_unlock(&m->tend_lock);
+	do {
 		tend(m);
-		pthread_mutex_lock(&m->tend_lock);
-		if (!m->stopping)
-			wait_a_tick(m);
-	}
-	pthread_mutex_unlock(&m->tend_lock);
+	} while (!mafsm_pause(m, TICK_MS));
 	return NULL;
 }
 
@@ -142,14 +139,19 @@ int mafsm_tend_start(struct mafsm *m)
 	return r;
 }
 
+static void join(pthread_t thread, bool *running)
+{
+	if (*running)
+		pthread_join(thread, NULL);
+	*running = false;
+}
+
 void mafsm_tend_stop(struct mafsm *m)
 {
-	if (!m->tender_running)
-		return;
 	pthread_mutex_lock(&m->tend_lock);
 	m->stopping = true;
-	pthread_cond_signal(&m->tend_wake);
+	pthread_cond_broadcast(&m->tend_wake);
 	pthread_mutex_unlock(&m->tend_lock);
-	pthread_join(m->tender, NULL);
-	m->tender_running = false;
+	join(m->tender, &m->tender_running);
+	join(m->huge_thread, &m->huge_running);
 }

@@ -52,6 +52,17 @@ enum mafs_persist {
 int mafs_mapping_open(int fd, uint64_t len, enum mafs_persist persist,
 		      bool read_only, struct mafs_mapping **ret);
 void mafs_mapping_close(struct mafs_mapping *mapping);
+/**
+ * mafs_huge_pages() - pages of 2 MiB in place of small ones
+ * @at, @len: within a mapping, multiples of 2 MiB
+ *
+ * What lies there stays. Whoever touches it meanwhile waits: about a ms for
+ * 2 MiB.
+ *
+ * Return: 0; -EAGAIN: not all, now; -EOPNOTSUPP: not there, or no memory for
+ * them: do not go on.
+ */
+int mafs_huge_pages(void *at, uint64_t len);
 
 /* What the processor's caches are flushed with: "clwb", "clflushopt",
  * "clflush", "none". */

@@ -4,6 +4,9 @@
  * persistent: MAP_SYNC is granted only where the page cache is not between
  * (a file on a DAX file system), so that the CPU's caches are all there is to
  * flush. Called by lib/memory.
+ *
+ * A mapping begins where huge pages may: a copy of 4 KiB from small ones waits
+ * for page tables half of its time.
  */
 #include "mapping.h"
 
@@ -11,11 +14,43 @@
 #include <mafs/cleanup.h>
 #include <sys/mman.h>
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+/* An address that huge pages may begin at, with @len unused bytes behind it. */
+static void *reserve(uint64_t len)
+{
+	uint64_t align = len < GIB ? 2 * MIB : GIB, head;
+	uint8_t *at = mmap(NULL, len + align, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return at;
+	head = -(uintptr_t)at % align;
+	if (head)
+		munmap(at, head);
+	munmap(at + head + len, align - head);
+	return at + head;
+}
+
 static void *map_shared(int fd, uint64_t len, bool read_only, int flags)
 {
-	int prot = PROT_READ | (read_only ? 0 : PROT_WRITE);
+	int prot = PROT_READ | (read_only ? 0 : PROT_WRITE), err;
+	void *at = reserve(len), *base;
 
-	return mmap(NULL, len, prot, flags, fd, 0);
+	if (at == MAP_FAILED)
+		return at;
+	base = mmap(at, len, prot, flags | MAP_FIXED, fd, 0);
+	if (base == MAP_FAILED) {
+		err = errno;
+		munmap(at, len);
+		errno = err;
+	}
+	return base;
 }
 
 static int map(int fd, enum mafs_persist persist, bool read_only,
@@ -65,4 +100,11 @@ void mafs_mapping_close(struct mafs_mapping *mapping)
 {
 	if (mapping)
 		mapping->ops->close(mapping);
+}
+
+int mafs_huge_pages(void *at, uint64_t len)
+{
+	if (madvise(at, len, MADV_COLLAPSE) == 0)
+		return 0;
+	return errno == EAGAIN || errno == EBUSY ? -EAGAIN : -EOPNOTSUPP;
 }

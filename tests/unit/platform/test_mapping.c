@@ -214,6 +214,72 @@ static void test_foreign_sigbus_is_passed_on(void **state)
 	assert_int_equal(signal_of(touch_with_handler), -42);
 }
 
+#define HUGE_PAGE (2U << 20)
+
+/* A memfd of four huge pages, filled. */
+static void open_memfd(struct mapped_file *ret)
+{
+	ret->fd = memfd_create("mapping", MFD_CLOEXEC);
+	assert_true(ret->fd >= 0);
+	assert_int_equal(ftruncate(ret->fd, 4 * HUGE_PAGE), 0);
+	assert_int_equal(mafs_mapping_open(ret->fd, 4 * HUGE_PAGE,
+					   MAFS_PERSIST_NEVER, false,
+					   &ret->mapping),
+			 0);
+	for (size_t i = 0; i < 4 * HUGE_PAGE; i++)
+		ret->mapping->base[i] = (uint8_t)(i % 251);
+}
+
+/* Bytes of the mapping at @at that have huge pages. */
+static size_t huge_bytes(const void *at)
+{
+	_cleanup_fclose_ FILE *smaps = fopen("/proc/self/smaps", "re");
+	char line[512], begin[32];
+	bool found = false;
+	size_t kib;
+
+	assert_non_null(smaps);
+	snprintf(begin, sizeof(begin), "%lx-", (unsigned long)at);
+	while (fgets(line, sizeof(line), smaps)) {
+		found |= !strncmp(line, begin, strlen(begin));
+		if (found && sscanf(line, "ShmemPmdMapped: %zu", &kib) == 1)
+			return kib << 10;
+	}
+	return 0;
+}
+
+static void test_huge_pages_hold_the_same_bytes(void **state)
+{
+	_cleanup_file_ struct mapped_file file;
+	uint8_t *base;
+	int r;
+
+	open_memfd(&file);
+	base = file.mapping->base;
+	assert_int_equal((uintptr_t)base % HUGE_PAGE, 0);
+	r = mafs_huge_pages(base, 4 * HUGE_PAGE);
+	if (r == 0)
+		assert_int_equal(huge_bytes(base), 4 * HUGE_PAGE);
+	for (size_t i = 0; i < 4 * HUGE_PAGE; i++)
+		assert_int_equal(base[i], (uint8_t)(i % 251));
+	if (r < 0) {
+		print_message("no huge pages here\n");
+		skip();
+	}
+}
+
+static void test_huge_pages_that_cannot_be_are_an_error(void **state)
+{
+	_cleanup_file_ struct mapped_file file, cut;
+
+	open_file(MAFS_PERSIST_FILE, &file);
+	assert_true(mafs_huge_pages(file.mapping->base, HUGE_PAGE) < 0);
+	open_memfd(&cut);
+	assert_int_equal(ftruncate(cut.fd, HUGE_PAGE), 0);
+	assert_true(mafs_huge_pages(cut.mapping->base + HUGE_PAGE, HUGE_PAGE) <
+		    0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +290,8 @@ int main(void)
 		cmocka_unit_test(test_mask_of_signals_is_as_it_was),
 		cmocka_unit_test(test_each_thread_has_its_own_guard),
 		cmocka_unit_test(test_foreign_sigbus_is_passed_on),
+		cmocka_unit_test(test_huge_pages_hold_the_same_bytes),
+		cmocka_unit_test(test_huge_pages_that_cannot_be_are_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
