@@ -260,5 +260,35 @@ def test_preallocated_bytes_stay_after_close(work):
     vol.umount()
 
 
+def test_pairs_of_create_and_unlink_never_fill_the_log(work):
+    vol = MemoryVolume(in_memory(work), "file", size="64M",
+                       mkfs=("--log-size", "4M")).mount()
+    free, longest = vol.free_bytes(), 0
+    kept = {f"{vol.mnt}/kept-{i}": block(i, 5000) for i in range(50)}
+    for path, content in kept.items():
+        write_file(path, content)
+    for i in range(100000):
+        path = f"{vol.mnt}/file-{i}"
+        fd = os.open(path, os.O_CREAT | os.O_WRONLY)
+        if i % 10 == 0:
+            os.write(fd, b"x")
+        os.close(fd)
+        os.unlink(path)
+        if i % 5000 == 0:
+            longest = max(longest, vol.status()["log_bytes"])
+    # It went round, within its two slots.
+    assert MIB < longest <= 4 * MIB, longest
+    wait_for(lambda: vol.fsck()["devices"][0]["log"] == 0, 10,
+             "the log without further segments")
+    vol.kill()
+    vol.mount()
+    for path, content in kept.items():
+        assert read_file(path) == content, path
+    remove_all(vol.mnt)
+    wait_for_free(vol, free)
+    vol.umount()
+    vol.fsck()
+
+
 if __name__ == "__main__":
     main()
