@@ -269,7 +269,12 @@ static void print_volume(const struct mafs_volume_ref *volume,
 
 	printf("%s%s\n", first ? "" : "\n",
 	       mafs_where_title(volume, title, sizeof(title)));
-	if (!strcmp(state, "dead"))
+	if (!strcmp(state, "dead") && volume->is_memory)
+		puts("  DEAD     the daemon is gone; mafs umount ends the "
+		     "mount, mafs mount begins it\n"
+		     "           again with what is on the device, of a memfd "
+		     "nothing");
+	else if (!strcmp(state, "dead"))
 		puts("  DEAD     the daemon is gone; what was written is in "
 		     "memory: mafs mount goes on,\n"
 		     "           mafs umount writes it back");

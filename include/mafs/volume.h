@@ -117,6 +117,7 @@ struct mafs_volume_ref {
 	char *control_path; /* owned */
 	pid_t pid; /* of the daemon, by its lock; 0: no daemon */
 	bool mounted; /* the kernel has the mount (perhaps dead) */
+	bool is_memory; /* a memory volume: a device, no directory */
 	int n_fd;
 	struct mafs_uuid fs_id;
 };
@@ -135,7 +136,8 @@ int mafs_volume_find(const char *what, struct mafs_volume_ref *ret,
 void mafs_volume_ref_done(struct mafs_volume_ref *ref);
 
 /* Every volume that has a session here, mounted or left behind by a dead
- * daemon; N itself is not touched, n_fd is -1.
+ * daemon; N itself is not touched, n_fd is -1. Of a memory volume nothing is
+ * left behind but a dead mount.
  * *ret: array owned by the caller, each to be done with
  * mafs_volume_ref_done(). */
 int mafs_volume_list(struct mafs_volume_ref **ret, size_t *ret_n,

@@ -18,6 +18,11 @@ static void list_done(struct list *list)
 	free(list->refs);
 }
 
+static bool is_over(const struct mafs_volume_ref *ref)
+{
+	return ref->is_memory && !ref->pid && !ref->mounted;
+}
+
 static int add(void *context, const char *runtime_dir)
 {
 	struct list *list = context;
@@ -31,7 +36,11 @@ static int add(void *context, const char *runtime_dir)
 	r = ref_from_runtime(runtime_dir, list->mounts, &refs[list->n_refs]);
 	if (r == -ENOMEM)
 		return r;
-	if (r == 0)
+	if (r < 0)
+		return 0;
+	if (is_over(&refs[list->n_refs]))
+		mafs_volume_ref_done(&refs[list->n_refs]);
+	else
 		list->n_refs++;
 	return 0;
 }

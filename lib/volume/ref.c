@@ -117,6 +117,7 @@ static int from_record(const struct record *record, int run_fd,
 	ref->fs_id = root.fs_id;
 	ref->pid = runtime_is_used(run_fd) ? (pid_t)pid : 0;
 	ref->mounted = is_mounted(mounts, mountpoint, source);
+	ref->is_memory = !root.root.length && !root.root_ino;
 	if (ref->mounted || ref->pid) {
 		ref->mountpoint = strdup(mountpoint);
 		if (!ref->mountpoint)

@@ -160,7 +160,8 @@ def lay_out(path, options):
           f"count={megabytes}", "conv=fsync", "status=none"])
 
 
-def fio(path, options, rw, bs, engine="psync", whole=False, n_jobs=1):
+def fio(path, options, rw, bs, engine="psync", whole=False, n_jobs=1, more=(),
+        call=call):
     """Bytes a second, or operations a second for small blocks; each job has
     its share of the file."""
     share = to_bytes(options.size) // n_jobs
@@ -169,10 +170,10 @@ def fio(path, options, rw, bs, engine="psync", whole=False, n_jobs=1):
                f"--numjobs={n_jobs}", f"--offset_increment={share}",
                "--invalidate=0", "--fallocate=none", "--iomem_align=4k",
                "--output-format=json", "--group_reporting",
-               "--randrepeat=0", "--norandommap"]
+               "--randrepeat=0", "--norandommap", *more]
     if not whole:
         command += ["--time_based", f"--runtime={options.seconds}"]
-    said = call(command, cwd=os.path.dirname(path))
+    said = call(command, cwd=os.path.dirname(path.split(":")[0]))
     job = json.loads(said[said.index("{"):])["jobs"][0]
     side = job["read" if "read" in rw else "write"]
     return side["bw_bytes"] if bs == "1M" else side["iops"]

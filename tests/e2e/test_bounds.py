@@ -10,12 +10,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
+from cgroup import group, inside
 from mafs import MIB, Volume
 from runner import main
 from tree import block, read_file, write_file
 from work import Skip, wait_for
-
-GROUPS = "/sys/fs/cgroup"
 
 
 def fill(path, size, seed=1):
@@ -33,46 +32,6 @@ def is_filled(path, size, seed=1):
 
 
 # ---- control groups ----
-
-@contextlib.contextmanager
-def group(limit):
-    """A memory group below ours; yields the file that takes process ids."""
-    name = f"mafs-test-{os.getpid()}"
-    if os.path.isdir(f"{GROUPS}/memory"):
-        path, key = f"{GROUPS}/memory/{name}", "memory.limit_in_bytes"
-    else:
-        path, key = f"{GROUPS}/{name}", "memory.max"
-    try:
-        os.mkdir(path)
-        write_file(f"{path}/{key}", str(limit).encode())
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.rmdir(path)
-        raise Skip(f"no memory control group: {error}")
-    try:
-        yield f"{path}/cgroup.procs"
-    finally:
-        with open(f"{path}/cgroup.procs") as procs:
-            left = procs.read().split()
-        for pid in left:
-            with contextlib.suppress(OSError):
-                os.kill(int(pid), signal.SIGKILL)
-        wait_for(lambda: remove_group(path), 10, "the group to be empty")
-
-
-def remove_group(path):
-    try:
-        os.rmdir(path)
-    except OSError:
-        return False
-    return True
-
-
-def inside(procs, command, **options):
-    return subprocess.run(
-        ["sh", "-c", f'echo $$ >{procs} && exec "$@"', "sh", *command],
-        capture_output=True, text=True, **options)
-
 
 def killed(result):
     return result.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)

@@ -34,8 +34,8 @@ eval "exec 9>&$fd $fd>&-"
 
 def mafs(*args, code=0, program="mafs", **more):
     done = run([program, *args], check=False, **more)
-    assert done.returncode == code, (args, done.returncode, done.stdout,
-                                     done.stderr)
+    assert code in (None, done.returncode), (args, done.returncode,
+                                             done.stdout, done.stderr)
     return done
 
 
@@ -134,7 +134,8 @@ def test_status_for_people_and_for_programs(vol):
     assert status["memory"]["used_bytes"] >= MIB and status["n_hot"] >= 1
     for name in ("lookup", "open", "read", "write", "getattr", "fsync"):
         assert isinstance(status["upcalls"][name], int)
-    every = json.loads(mafs("status", "--json").stdout)["volumes"]
+    # Of all volumes here, those of others may be dead.
+    every = json.loads(mafs("status", "--json", code=None).stdout)["volumes"]
     assert vol.pid in [one["pid"] for one in every]
     for name in (vol.dir, status["uuid"]):
         one = json.loads(mafs("status", "--json", name).stdout)
@@ -190,7 +191,7 @@ def test_push_keeps_what_is_open_and_says_so(vol):
 def test_sync_leaves_nothing_dirty(vol):
     for i in range(20):
         write_file(f"{vol.mnt}/{i}", block(i, 100_000))
-    mafs("sync")
+    mafs("sync", code=None)  # all volumes here, some perhaps dead
     assert vol.status()["n_dirty"] == 0
     with open(f"{vol.dir}/7", "rb") as source:
         assert source.read() == block(7, 100_000)

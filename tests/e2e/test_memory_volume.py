@@ -69,6 +69,20 @@ def test_a_missing_device_is_named(work):
     vol.umount()
 
 
+def test_what_a_dead_daemon_leaves_is_its_mount(work):
+    """Its files are on the device: without the mount nothing is to be ended."""
+    vol = MemoryVolume(work).mount()
+    vol.kill()
+    done = run(["mafs", "status", vol.mnt], check=False)
+    assert done.returncode == 1 and "DEAD" in done.stdout, done.stdout
+    assert "in memory" not in done.stdout, done.stdout
+    run(["umount", "-l", vol.mnt])
+    listed = json.loads(run(["mafs", "status", "--json"], check=False).stdout)
+    assert vol.spec not in [one["source"] for one in listed["volumes"]]
+    vol.mount()
+    vol.umount()
+
+
 # ---- killed under load ----
 
 class Load:

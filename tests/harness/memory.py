@@ -5,11 +5,12 @@ daemon. Driven through the mafs commands."""
 import contextlib
 import copy
 import errno
+import glob
 import json
 import os
 import signal
 
-from mafs import call
+from mafs import call, runtime_root
 from work import mounts, process_gone, run, wait_for
 
 
@@ -84,7 +85,15 @@ class MemoryVolume:
                 said = log.read().strip()[-400:]
             raise AssertionError(f"mafs mount: exit {code}: {said}")
         self.pid = self.status()["pid"]
+        self._note()
         return self
+
+    def _note(self):
+        """Write down what the janitor has to know."""
+        for path in glob.glob(f"{runtime_root()}/*/pid"):
+            with contextlib.suppress(OSError), open(path) as pid:
+                if pid.read().strip() == str(self.pid):
+                    self.work.note("run-dirs", os.path.dirname(path))
 
     def status(self):
         return json.loads(run(["mafs", "status", self.mnt, "--json"]).stdout)
