@@ -149,6 +149,9 @@ PARTS = {"reader": measure_reader, "fsync": measure_fsync,
 
 def measure(work, options):
     need("fio")
+    if options.disk:
+        work.disk("fresh", options.disk, options.disk_size)
+        work = work.sub("fresh/top")
     results, facts = Results(), {"kernel": platform.release()}
     facts["file system"] = run(["findmnt", "-nT", work.join(""), "-o",
                                 "FSTYPE,OPTIONS"]).stdout.strip()
@@ -167,6 +170,10 @@ def main():
                         help="of each timed job")
     parser.add_argument("--transactions", type=int, default=20000)
     parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--disk", choices=("ext4", "xfs", "btrfs"),
+                        help="a fresh one on a loop device; else where "
+                             "temporary files are")
+    parser.add_argument("--disk-size", default="16G")
     common_options(parser)
     bench(measure, parser.parse_args())
 
