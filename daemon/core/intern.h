@@ -361,6 +361,8 @@ size_t mafsd_usage_most(struct mafsd *d, struct mafsd_often *ret, size_t n_max);
  * -errno.
  */
 int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable);
+/* Durable as fdatasync(2) has it: N's times may be lost with the power. */
+int mafsd_write_back_data(struct mafsd *d, struct mafsd_inode *inode);
 /* Many, with one flush of the file system where that is cheaper.
  * @wait: also for what another thread is writing back just now.
  * Return: the first error. */

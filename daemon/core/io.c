@@ -363,7 +363,8 @@ int mafsd_fsync(struct mafsd *d, struct mafsd_open *open, bool data_only)
 	dirty = mafsd_is_dirty(file);
 	pthread_mutex_unlock(&inode->lock);
 	if (dirty) {
-		r = mafsd_write_back(d, inode, true);
+		r = data_only ? mafsd_write_back_data(d, inode) :
+				mafsd_write_back(d, inode, true);
 		if (r < 0) {
 			mafsd_flush(d, open); /* it is told now */
 			return r;

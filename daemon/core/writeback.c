@@ -22,7 +22,15 @@ static int settle_and_unmark(struct mafsd *d, struct mafsd_copy *copy)
 	return r;
 }
 
-int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
+/* Times and the like reach the disk by themselves; what says whether the bytes
+ * are there is flushed with them. */
+static bool wants_metadata(const struct mafsd_copy *copy)
+{
+	return mafsd_copy_is_marked(copy) || copy->is_new;
+}
+
+static int write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable,
+		      bool data_only)
 {
 	struct mafsd_copy copy;
 	int r;
@@ -35,13 +43,24 @@ int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
 		r = d->tier->flush(copy.n_fd, true);
 	if (r == 0)
 		r = mafsd_copy_seal(d, &copy);
+	data_only = data_only && !wants_metadata(&copy);
 	/* Unflushed, a rename under way may yet let go what awaits them. */
 	if (r == 0 &&
 	    (mafsd_copy_is_marked(&copy) || (copy.is_new && !durable)))
 		r = settle_and_unmark(d, &copy);
 	if (r == 0 && durable)
-		r = d->tier->flush(copy.n_fd, false);
+		r = d->tier->flush(copy.n_fd, data_only);
 	return mafsd_copy_end(d, &copy, r, durable);
+}
+
+int mafsd_write_back(struct mafsd *d, struct mafsd_inode *inode, bool durable)
+{
+	return write_back(d, inode, durable, false);
+}
+
+int mafsd_write_back_data(struct mafsd *d, struct mafsd_inode *inode)
+{
+	return write_back(d, inode, true, true);
 }
 
 int mafsd_copy_down(struct mafsd *d, struct mafsd_inode *inode)

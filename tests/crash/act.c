@@ -112,7 +112,7 @@ static bool act_on_file(struct player *p, const struct op *op)
 		write_at(c, *open, op);
 		return true;
 	case OP_FSYNC:
-		core_fsync(c, *open);
+		must_be(mafsd_fsync(c->d, *open, op->flags & O_DSYNC), 0);
 		return true;
 	case OP_PUNCH:
 	case OP_ZERO:

@@ -78,6 +78,7 @@ struct op {
 #define ZERO(handle, at, n) \
 	{ .kind = OP_ZERO, .h = handle, .offset = at, .len = n }
 #define FSYNC(handle) { .kind = OP_FSYNC, .h = handle }
+#define FDATASYNC(handle) { .kind = OP_FSYNC, .h = handle, .flags = O_DSYNC }
 #define TRUNCATE(n, size) { .kind = OP_TRUNCATE, .name = n, .offset = size }
 #define CHMOD(n, mode) { .kind = OP_CHMOD, .name = n, .flags = mode }
 #define MKDIR(n) { .kind = OP_MKDIR, .name = n }

@@ -24,6 +24,13 @@ static const struct workload workloads[] = {
 			   WRITE(0, 20000, 100, 3), CLOSE(0)),
 	},
 	{
+		.name = "cut_fdatasync",
+		.ops = OPS(CREATE("a", 0), WRITE(0, 0, 9000, 1), FDATASYNC(0),
+			   WRITE(0, 4000, 3000, 2), FDATASYNC(0),
+			   WRITE(0, 8000, 9000, 3), FDATASYNC(0),
+			   PUNCH(0, 100, 5000), FDATASYNC(0), CLOSE(0)),
+	},
+	{
 		.name = "cut_o_sync",
 		.ops = OPS(CREATE("a", 0), WRITE_SYNC(0, 0, 5000, 1),
 			   WRITE_SYNC(0, 2500, 5000, 2),

@@ -12,7 +12,7 @@ static struct {
 	pthread_mutex_t lock;
 	uint64_t written_bytes, zeroed_bytes; /* under lock */
 	size_t n_calls; /* under lock */
-	char calls[N_CALLS_MAX]; /* W Z T t S F A; under lock */
+	char calls[N_CALLS_MAX]; /* W Z T t S F D A; under lock */
 	char fail_call; /* under lock */
 	int fail_error, n_skips, n_fails; /* under lock */
 	/* Called once, in the middle of a write. */
@@ -93,7 +93,7 @@ static int counted_set_times(int fd, const struct timespec times[2])
 
 static int counted_flush(int fd, bool data_only)
 {
-	int r = note_call('F', 0, 0);
+	int r = note_call(data_only ? 'D' : 'F', 0, 0);
 
 	return r < 0 ? r : mafs_tier_disk.flush(fd, data_only);
 }
@@ -413,8 +413,8 @@ static void test_random_changes_end_alike_on_disk(void **state)
 			break;
 		case 4:
 			if (rand_r(&seed) % 2)
-				fail_next("WZTtF"[rand_r(&seed) % 5], -EIO, 1);
-			if (mafsd_fsync(c->d, open, false) == 0)
+				fail_next("WZTtFD"[rand_r(&seed) % 6], -EIO, 1);
+			if (mafsd_fsync(c->d, open, rand_r(&seed) % 2) == 0)
 				must(core_same_as_n(c, open, "f"));
 			fail_next(0, 0, 0);
 			break;
@@ -444,7 +444,7 @@ static void test_cut_comes_after_a_flush_and_clean_after_the_last(void **state)
 	core_write_text(c, open, "short");
 	tier.id = core_file(c, nodeid)->id;
 	core_fsync(c, open);
-	assert_string_equal(tier.calls, "WFTtF");
+	assert_string_equal(tier.calls, "WDTtF");
 	assert_false(tier.clean_before_end);
 	assert_int_equal(core_file(c, nodeid)->state, MAFSD_CLEAN);
 	tier.id = 0;
@@ -463,6 +463,39 @@ static void test_file_that_keeps_its_size_is_flushed_once(void **state)
 	core_write(c, open, "x", 1, 0);
 	core_fsync(c, open);
 	assert_string_equal(tier.calls, "WtF");
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_fdatasync_leaves_times_to_the_disk(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+	uint64_t nodeid;
+
+	start(c);
+	open = open_clean(c, "f", 8192, &nodeid);
+	core_write(c, open, "x", 1, 0);
+	must_be(mafsd_fsync(c->d, open, true), 0);
+	assert_string_equal(tier.calls, "WtD");
+	assert_int_equal(core_file(c, nodeid)->state, MAFSD_CLEAN);
+	/* Nothing is dirty, but what was left is asked for now. */
+	must_be(mafsd_fsync(c->d, open, false), 0);
+	assert_string_equal(tier.calls, "WtDF");
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
+static void test_fdatasync_of_a_new_file_flushes_its_mark(void **state)
+{
+	struct core *c = *state;
+	struct mafsd_open *open;
+
+	start(c);
+	open = core_create(c, "f", O_RDWR, NULL);
+	core_write(c, open, "x", 1, 0);
+	must_be(mafsd_fsync(c->d, open, true), 0);
+	assert_non_null(strchr(tier.calls, 'F'));
 	mafsd_release(c->d, open);
 	core_stop(c);
 }
@@ -1500,6 +1533,8 @@ int main(void)
 		CORE_TEST(
 			test_cut_comes_after_a_flush_and_clean_after_the_last),
 		CORE_TEST(test_file_that_keeps_its_size_is_flushed_once),
+		CORE_TEST(test_fdatasync_leaves_times_to_the_disk),
+		CORE_TEST(test_fdatasync_of_a_new_file_flushes_its_mark),
 		CORE_TEST(test_many_files_share_one_flush),
 		CORE_TEST(test_shared_flush_that_fails_leaves_all_dirty),
 		CORE_TEST(test_times_on_disk_are_those_that_were_shown),
