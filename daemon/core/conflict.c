@@ -9,8 +9,9 @@
  * dirty with N's new fingerprint; then the write-back. Killed before `map`,
  * recovery finds the conflict again, and both versions stay.
  *
- * Told by size and mtime, as in recovery, and only before `writing` is logged:
- * from then on N's changes are our own.
+ * Told by size and mtime, as in recovery, and not from `writing` to the end of a
+ * write-back that succeeds: N's changes are our own then. The log knows no such
+ * end of a file that stays dirty.
  */
 #include "intern.h"
 
@@ -25,7 +26,7 @@ static bool was_edited(struct mafsd *d, struct mafsd_inode *inode)
 	struct mafs_fingerprint now;
 	struct stat st;
 
-	if (!d->shared.on || file->writing_logged || file->unlinked ||
+	if (!d->shared.on || file->n_torn || file->unlinked ||
 	    mafsd_stat_n(d, inode, &st) < 0 || st.st_nlink == 0)
 		return false;
 	mafs_fingerprint_of(&st, &now);
@@ -138,6 +139,8 @@ int mafsd_conflict_settle(struct mafsd *d, struct mafsd_inode *inode)
 	mafs_fingerprint_of(&st, &file->fingerprint);
 	file->dirty_whole = true;
 	file->n_valid = 0;
+	file->state = MAFSD_DIRTY;
+	file->writing_logged = false;
 	mafsd_dirty_on_n(d, file, &st);
 	return mafsd_hot_log_map(d, inode, MAFS_OMF_MAP_DIRTY);
 }

@@ -134,7 +134,7 @@ static bool is_same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
+static int seal(struct mafsd *d, struct mafsd_copy *copy)
 {
 	uint64_t size = (uint64_t)copy->mem_st.st_size;
 	struct timespec times[2];
@@ -165,6 +165,13 @@ int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
 	return d->tier->set_times(copy->n_fd, times);
 }
 
+int mafsd_copy_seal(struct mafsd *d, struct mafsd_copy *copy)
+{
+	int r = seal(d, copy);
+
+	return r < 0 ? r : d->tier->stat(copy->n_fd, &copy->sealed_st);
+}
+
 /* ---- unmark ---- */
 
 /* A user's own file may be read-only by now, which its mode forbids him. */
@@ -191,8 +198,22 @@ void mafsd_copy_unmark(struct mafsd *d, struct mafsd_copy *copy)
 
 /* ---- end ---- */
 
-static int become_clean(struct mafsd *d, struct mafsd_file *file,
-			const struct stat *st)
+/* What N has of it from now on. Was it changed past us since all was there, it
+ * is not what we left: a clean copy is stale then, and of a file that stays
+ * dirty nobody knows whose N's change is. */
+static void note_left(struct mafsd_file *file, const struct mafsd_copy *copy,
+		      const struct stat *st)
+{
+	struct mafs_fingerprint now;
+
+	mafs_fingerprint_of(st, &now);
+	mafs_fingerprint_of(&copy->sealed_st, &file->fingerprint);
+	file->n_torn = !mafs_fingerprint_same_bytes(&now, &file->fingerprint);
+	if (!file->n_torn) /* marks were taken back, a mode was set */
+		file->fingerprint = now;
+}
+
+static int become_clean(struct mafsd *d, struct mafsd_file *file)
 {
 	struct mafs_entry entry = {
 		.type = MAFS_OMF_CLEAN,
@@ -200,11 +221,10 @@ static int become_clean(struct mafsd *d, struct mafsd_file *file,
 	};
 	int r;
 
-	mafs_fingerprint_of(st, &entry.clean.fingerprint);
+	entry.clean.fingerprint = file->fingerprint;
 	r = mafsd_journal_append(d, &entry);
 	if (r < 0)
 		return r; /* memory wins */
-	file->fingerprint = entry.clean.fingerprint;
 	file->state = MAFSD_CLEAN;
 	file->writing_logged = false;
 	file->wb_attempts = 0;
@@ -273,17 +293,18 @@ static int end_locked(struct mafsd *d, struct mafsd_copy *copy, int error,
 			file->sums->n = 0;
 	} else {
 		if (copy->sums)
-			mafsd_sums_note(copy->sums, &st);
+			mafsd_sums_note(copy->sums, &copy->sealed_st);
 		note_shown(file, copy);
 	}
 	if (file->wb_drop && mafsd_hot_drop(d, copy->inode) == 0)
 		return error;
 	if (error == 0) {
+		note_left(file, copy, &st);
 		if (!flushed || file->mapped_writer || file->n_stores ||
 		    file->gen != copy->gen)
 			stay_dirty(d, file, is_held_off(file, copy, flushed));
 		else
-			error = become_clean(d, file, &st);
+			error = become_clean(d, file);
 	}
 	if (error < 0)
 		note_failure(d, file, error);

@@ -25,6 +25,7 @@ struct mafsd_copy {
 	struct mafsd_capability capability;
 	uint32_t n_priv_changes;
 	bool changes_n; /* not all of it was there */
+	struct stat sealed_st; /* N's, when all was there */
 	bool cuts; /* N's file becomes shorter: flush before */
 	bool pending; /* N's file says that it was never written */
 	bool is_new; /* N has these bytes in no version */

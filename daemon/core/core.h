@@ -110,7 +110,8 @@ struct mafsd_file {
 	bool writing_logged;
 	bool drop_intent;
 	bool refs_inode; /* being hot holds a reference */
-	struct mafs_fingerprint fingerprint; /* of N */
+	struct mafs_fingerprint fingerprint; /* of N, as we left it */
+	bool n_torn; /* N is what a write-back made of it that has not ended */
 	struct timespec shown_ctime; /* zero: N's is shown */
 	bool pending; /* N's file says that it was never written */
 	bool wb_new; /* what is on its way down is not on N in any version */

@@ -205,7 +205,7 @@ int mafsd_hot_make(struct mafsd *d, struct mafsd_inode *inode,
 		return r;
 	}
 	file->stale = file->unverified = file->writing_logged = false;
-	file->dirty_whole = file->mapped_writer = false;
+	file->dirty_whole = file->mapped_writer = file->n_torn = false;
 	file->n_valid = 0;
 	if (st->st_size == 0)
 		mafsd_pending_set(d, inode);
@@ -239,7 +239,7 @@ int mafsd_hot_dirty(struct mafsd *d, struct mafsd_inode *inode)
 	if (r < 0)
 		return r;
 	clock_gettime(CLOCK_REALTIME, &file->shown_ctime);
-	file->writing_logged = false;
+	file->writing_logged = file->n_torn = false;
 	file->n_valid = UINT64_MAX;
 	if (edited) {
 		file->stale = false;
@@ -258,7 +258,7 @@ int mafsd_hot_writing(struct mafsd *d, struct mafsd_file *file)
 		r = mafsd_journal_id(d, MAFS_OMF_WRITING, file->id);
 	if (r < 0)
 		return r;
-	file->writing_logged = true;
+	file->writing_logged = file->n_torn = true;
 	file->state = MAFSD_WRITING;
 	return 0;
 }
@@ -415,7 +415,7 @@ int mafsd_hot_adopt(struct mafsd *d, struct mafsd_inode *inode,
 	become_dirty(d, file);
 	if (hot.state == MAFS_HOT_WRITING) {
 		file->state = MAFSD_WRITING;
-		file->writing_logged = true;
+		file->writing_logged = file->n_torn = true;
 	}
 	file->mapped_writer = mafsd_mem_use(d, file, false) != MAFS_USE_NONE;
 	file->unverified = false;

@@ -206,6 +206,38 @@ def test_edit_below_a_writer_of_what_is_in_memory_is_kept(work):
 
 
 @needs("mafs")
+def test_edit_below_a_writer_that_was_written_back_is_kept(work):
+    """It stays dirty while it is open, and each write-back asks again."""
+    vol = shared(work, {"hot": block(1, MIB), "mapped": block(1, MIB)},
+                 options="writeback_after=1h,writeback_most=1h")
+    vol.need_passthrough()
+    os.setxattr(f"{vol.mnt}/hot", "user.mafs.policy", b"hot")
+    vol.make_hot(f"{vol.mnt}/mapped")
+    with open(f"{vol.mnt}/mapped", "rb"):
+        fds = {name: os.open(f"{vol.mnt}/{name}", os.O_RDWR)
+               for name in ("hot", "mapped")}
+    for i in range(2):
+        for name, fd in fds.items():
+            os.pwrite(fd, b"ours", 4096 * i)
+            vol.sync()
+            with open(f"{vol.dir}/{name}", "r+b") as file:
+                file.seek(MIB // 2)
+                file.write(b"theirs %d" % i)
+            os.pwrite(fd, b"ours, too", 4096 * i)
+            vol.sync()
+            assert read_file(f"{vol.dir}/{name}") == \
+                read_file(f"{vol.mnt}/{name}")
+            kept = [read_file(path)[MIB // 2:][:8]
+                    for path in conflicts(vol, name)]
+            assert kept == [b"theirs %d" % n for n in range(i + 1)], kept
+    for fd in fds.values():
+        os.close(fd)
+    vol.sync()
+    assert vol.status()["n_conflicts"] == 4
+    vol.umount()
+
+
+@needs("mafs")
 def test_removed_in_dir_is_gone_with_its_bytes(work):
     vol = shared(work, {"clean": block(1, MIB)},
                  options="writeback_after=1h,writeback_most=1h")

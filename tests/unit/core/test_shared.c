@@ -8,6 +8,9 @@
 static struct {
 	unsigned int n_flushes, kill_at_flush, kill_at_write;
 	unsigned int fail_at_flush;
+	void (*at_flush)(struct core *c); /* once */
+	struct core *c;
+	struct mafsd_open *open;
 } tier;
 
 static int deadly_flush(int fd, bool data_only)
@@ -17,6 +20,8 @@ static int deadly_flush(int fd, bool data_only)
 		core_die();
 	if (tier.n_flushes == tier.fail_at_flush)
 		return -EIO;
+	if (tier.at_flush)
+		take_ptr(tier.at_flush)(tier.c);
 	return mafs_tier_disk.flush(fd, data_only);
 }
 
@@ -42,6 +47,7 @@ static int setup(void **state)
 	int r = core_setup(state);
 
 	memset(&tier, 0, sizeof(tier));
+	tier.c = *state;
 	core_option(*state, "shared_dir", "on");
 	return r;
 }
@@ -161,6 +167,51 @@ static void test_bytes_of_a_removed_file_leave_memory(void **state)
 	must(!n_exists(c, "f"));
 }
 
+/* Its bytes are down, and not flushed: what comes now is newer. */
+static void test_edit_while_a_file_is_flushed_shows(void **state)
+{
+	struct core *c = *state;
+	uint64_t nodeid;
+
+	core_start_on(c, deadly_tier());
+	nodeid = make_dirty(c);
+	tier.at_flush = edit;
+	must_be(mafsd_sync(c->d, NULL), 0);
+	must(!tier.at_flush);
+	must(core_holds(c, nodeid, "theirs, and longer"));
+	must_be(mafsd_sync(c->d, NULL), 0);
+	must(n_holds(c, "f", "theirs, and longer"));
+	core_stop(c);
+}
+
+static void store(struct core *c)
+{
+	core_write_text(c, tier.open, "newest");
+}
+
+/* A file that is never clean, as programs write to it all the time. */
+static void test_edit_between_two_write_backs_is_kept(void **state)
+{
+	struct core *c = *state;
+	uint64_t nodeid;
+
+	need_handles();
+	core_start_on(c, deadly_tier());
+	nodeid = make_clean(c);
+	tier.open = core_open(c, nodeid, O_RDWR | O_TRUNC);
+	core_write_text(c, tier.open, "newer");
+	tier.at_flush = store;
+	must_be(mafsd_sync(c->d, NULL), 0);
+	must_be(c->d->n_dirty, 1);
+	edit(c);
+	must_be(mafsd_sync(c->d, NULL), 0);
+	mafsd_release(c->d, tier.open);
+	core_stop(c);
+	must(n_holds(c, "f", "newest"));
+	must(n_holds(c, "f.mafs-conflict-1", "theirs, and longer"));
+	must(!n_exists(c, "f.mafs-conflict-2"));
+}
+
 static void test_conflict_that_cannot_be_kept_is_tried_again(void **state)
 {
 	struct core *c = *state;
@@ -243,6 +294,8 @@ int main(void)
 		SHARED_TEST(
 			test_edit_shows_at_the_next_open_without_being_told),
 		SHARED_TEST(test_bytes_of_a_removed_file_leave_memory),
+		SHARED_TEST(test_edit_while_a_file_is_flushed_shows),
+		SHARED_TEST(test_edit_between_two_write_backs_is_kept),
 		SHARED_TEST(test_conflict_that_cannot_be_kept_is_tried_again),
 		SHARED_TEST(test_killed_before_the_log_knows_of_the_copy),
 		SHARED_TEST(test_killed_after_the_log_knows_of_the_copy),
