@@ -40,8 +40,10 @@ static void print_file(const char *name, const json_t *file)
 		printf("  %-8s %" PRIu64 "\n", "log id",
 		       mafs_client_count(file, "id"));
 	json_array_foreach((json_t *)extents, i, extent)
-		printf("  %-8s %s offset %" PRIu64 " length %" PRIu64 "\n",
-		       "extent", mafs_client_text(extent, "device_uuid"),
+		printf("  %-8s %" PRIu64 ": %s offset %" PRIu64
+		       " length %" PRIu64 "\n",
+		       "extent", mafs_client_count(extent, "file_offset"),
+		       mafs_client_text(extent, "device_uuid"),
 		       mafs_client_count(extent, "offset"),
 		       mafs_client_count(extent, "length"));
 }

@@ -10,11 +10,17 @@ static json_t *map_to_json(const struct mafs_map *map)
 {
 	json_t *array = json_array();
 	char uuid[MAFS_UUID_TEXT_LEN];
+	uint64_t file_offset = 0;
 	json_t *extent;
 
 	for (size_t i = 0; i < map->n_extents; i++) {
+		if (i > 0)
+			file_offset += map->extents[i - 1].length_bytes;
+		if (mafs_uuid_is_null(&map->extents[i].device_uuid))
+			continue; /* a hole */
 		mafs_uuid_to_text(&map->extents[i].device_uuid, uuid);
-		extent = json_pack("{s:s, s:I, s:I}", "device_uuid", uuid,
+		extent = json_pack("{s:I, s:s, s:I, s:I}", "file_offset",
+				   (json_int_t)file_offset, "device_uuid", uuid,
 				   "offset",
 				   (json_int_t)map->extents[i].offset_bytes,
 				   "length",

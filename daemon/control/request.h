@@ -83,9 +83,33 @@ mafsd_serve_fn mafsd_serve_flush, mafsd_serve_pin, mafsd_serve_unpin;
 mafsd_serve_fn mafsd_serve_jobs, mafsd_serve_stop; /* serve_moves.c */
 mafsd_serve_fn mafsd_serve_settings, mafsd_serve_set; /* serve_settings.c */
 
-/* serve_memory.c */
+/**
+ * struct mafsd_ls - a listing in the making
+ * @next: where the next one goes on; 0: that is all
+ */
+struct mafsd_ls {
+	char path[MAFSD_PATH_MAX];
+	int64_t offset, next;
+	size_t n_max;
+	json_t *entries; /* owned until the end */
+};
+
+/* Reads the arguments. Return: 0, then it is ended; -errno, the fault set. */
+int mafsd_ls_begin(const struct mafsd_request *request, struct mafsd_ls *ret,
+		   struct mafs_fault *fault);
+/* A mafsd_list_fn; @context: the entries. */
+int mafsd_ls_add(void *context, const char *name,
+		 const struct mafsd_file_info *info);
+/* @r: of the listing. Return: @r, or 0 and the answer, or -ENOMEM. */
+int mafsd_ls_end(struct mafsd_ls *ls, int r, json_t **ret);
+
+/* serve_memory.c, serve_memory_files.c */
 int mafsd_memory_status(struct mafsm *m, const struct mafsd_request *request,
 			json_t **ret, struct mafs_fault *fault);
+int mafsd_memory_meta(struct mafsm *m, const struct mafsd_request *request,
+		      json_t **ret, struct mafs_fault *fault);
+int mafsd_memory_ls(struct mafsm *m, const struct mafsd_request *request,
+		    json_t **ret, struct mafs_fault *fault);
 int mafsd_memory_flush(struct mafsm *m, const struct mafsd_request *request,
 		       json_t **ret, struct mafs_fault *fault);
 

@@ -13,8 +13,9 @@
 
 static const struct mafsd_route routes[] = {
 	{ "GET", "/v1/status", true, mafsd_serve_status, mafsd_memory_status },
-	{ "GET", "/v1/meta/{path}", false, mafsd_serve_meta, NULL },
-	{ "GET", "/v1/ls/{path}", false, mafsd_serve_ls, NULL },
+	{ "GET", "/v1/meta/{path}", false, mafsd_serve_meta,
+	  mafsd_memory_meta },
+	{ "GET", "/v1/ls/{path}", false, mafsd_serve_ls, mafsd_memory_ls },
 	{ "GET", "/v1/files/{path}", false, mafsd_serve_content, NULL },
 	{ "GET", "/v1/admin/dirty", true, mafsd_serve_dirty, NULL },
 	{ "GET", "/v1/admin/hottest", true, mafsd_serve_hottest, NULL },

@@ -28,8 +28,27 @@ int mafsd_serve_meta(struct mafsd *d, const struct mafsd_request *request,
 	return r;
 }
 
-static int list_entry(void *context, const char *name,
-		      const struct mafsd_file_info *info)
+int mafsd_ls_begin(const struct mafsd_request *request, struct mafsd_ls *ret,
+		   struct mafs_fault *fault)
+{
+	int64_t n_max = LIST_MAX;
+	int r;
+
+	*ret = (struct mafsd_ls){ 0 };
+	r = mafsd_request_path(request, ret->path, fault);
+	if (r == 0)
+		r = mafsd_request_int(request, "offset", 0, &ret->offset,
+				      fault);
+	if (r == 0)
+		r = mafsd_request_int(request, "max", LIST_MAX, &n_max, fault);
+	if (r < 0)
+		return r;
+	ret->n_max = n_max < 1 || n_max > LIST_MAX ? LIST_MAX : (size_t)n_max;
+	return mafsd_or_no_memory(json_array(), &ret->entries);
+}
+
+int mafsd_ls_add(void *context, const char *name,
+		 const struct mafsd_file_info *info)
 {
 	json_t *entries = context;
 
@@ -39,35 +58,32 @@ static int list_entry(void *context, const char *name,
 		       0;
 }
 
+int mafsd_ls_end(struct mafsd_ls *ls, int r, json_t **ret)
+{
+	json_t *answer;
+
+	if (r < 0) {
+		json_decref(ls->entries);
+		return r;
+	}
+	answer = json_pack("{s:o, s:o}", "entries", ls->entries, "next",
+			   ls->next ? json_integer(ls->next) : json_null());
+	if (answer && mafsd_json_name(answer, "path", ls->path) < 0)
+		json_decref(take_ptr(answer));
+	return mafsd_or_no_memory(answer, ret);
+}
+
 int mafsd_serve_ls(struct mafsd *d, const struct mafsd_request *request,
 		   json_t **ret, struct mafs_fault *fault)
 {
-	int64_t offset, n_max, next = 0;
-	char path[MAFSD_PATH_MAX];
-	json_t *entries, *answer;
-	int r;
+	struct mafsd_ls ls;
+	int r = mafsd_ls_begin(request, &ls, fault);
 
-	r = mafsd_request_path(request, path, fault);
-	if (r == 0)
-		r = mafsd_request_int(request, "offset", 0, &offset, fault);
-	if (r == 0)
-		r = mafsd_request_int(request, "max", LIST_MAX, &n_max, fault);
 	if (r < 0)
 		return r;
-	if (n_max < 1 || n_max > LIST_MAX)
-		n_max = LIST_MAX;
-	entries = json_array();
-	r = mafsd_list(d, request->who, path, offset, (size_t)n_max, list_entry,
-		       entries, &next, fault);
-	if (r < 0) {
-		json_decref(entries);
-		return r;
-	}
-	answer = json_pack("{s:o, s:o}", "entries", entries, "next",
-			   next ? json_integer(next) : json_null());
-	if (answer && mafsd_json_name(answer, "path", path) < 0)
-		json_decref(take_ptr(answer));
-	return mafsd_or_no_memory(answer, ret);
+	r = mafsd_list(d, request->who, ls.path, ls.offset, ls.n_max,
+		       mafsd_ls_add, ls.entries, &ls.next, fault);
+	return mafsd_ls_end(&ls, r, ret);
 }
 
 static int list_hottest(void *context, const char *path, double n_opens,

@@ -158,8 +158,9 @@ static int call_route(struct mafsd_control *control, const char *method,
 	else if (route->serve_memory)
 		r = route->serve_memory(control->served.m, request, ret, fault);
 	else
-		r = mafs_fault_set(fault, -ENOSYS, "%s: not of a memory volume",
-				   route->url);
+		r = mafs_fault_set(fault, -ENOSYS,
+				   "a memory volume has one tier: nothing in "
+				   "it is moved, pinned or set");
 	MHD_set_connection_option(request->connection,
 				  MHD_CONNECTION_OPTION_TIMEOUT,
 				  IDLE_TIMEOUT_S);

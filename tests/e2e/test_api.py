@@ -126,9 +126,12 @@ def test_memory_volume_answers_what_it_has(work):
         status = json.loads(run(["mafs", "status", "--json",
                                  vol.mnt]).stdout)
         vol.socket = f"/run/mafs/{status['uuid']}/control.sock"
+        os.mkdir(f"{vol.mnt}/x")
+        write_file(f"{vol.mnt}/x/f", b"f")
         for method, url in api.calls():
             code, answer = call(vol, method, url.replace("{path}", "x"))
-            has = url in ("/v1/status", "/v1/admin/flush")
+            has = url in ("/v1/status", "/v1/meta/{path}", "/v1/ls/{path}",
+                          "/v1/admin/flush")
             assert code == (200 if has else 501), (url, code, answer)
             api.check(answer, api.schema(method, url, code), url)
         refused = run(["mafs", "top", "--once", vol.mnt], check=False)

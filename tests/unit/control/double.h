@@ -224,6 +224,7 @@ int mafsd_file_info(struct mafsd *d, const struct mafs_who *who,
 		.policy = MAFSD_POLICY_PINNED,
 		.st = { .st_mode = S_IFREG | 0640, .st_size = 99 },
 	};
+	extent->device_uuid.bytes[0] = 1;
 	extent->length_bytes = 4096;
 	ret->map.extents = extent;
 	ret->map.n_extents = 1;
