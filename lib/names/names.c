@@ -195,9 +195,15 @@ static int emit_xattrs(const struct mafs_node *node, mafs_log_emit_fn *emit,
 	return r;
 }
 
+/* Extents of one entry: a record cannot hold all of a file in pieces. */
+#define EXTENTS_MAX 32768U
+
+/* The size comes with each part, and what is behind a part goes: read to its
+ * end the log says the whole map. */
 static int emit_extents(const struct mafs_node *node, mafs_log_emit_fn *emit,
 			void *context)
 {
+	const struct mafs_map *map = &node->map;
 	struct mafs_entry entry = {
 		.type = MAFS_OMF_EXTENTS,
 		.quiet = true,
@@ -205,13 +211,27 @@ static int emit_extents(const struct mafs_node *node, mafs_log_emit_fn *emit,
 			.id = node->id,
 			.size_bytes = node->size_bytes,
 			.mtime = node->mtime,
-			.map = node->map,
 		},
 	};
+	size_t at = 0;
+	int r;
 
-	if (!S_ISREG(node->mode) || (!node->size_bytes && !node->map.n_extents))
+	if (!S_ISREG(node->mode) || (!node->size_bytes && !map->n_extents))
 		return 0;
-	return emit(context, &entry);
+	do {
+		size_t n = map->n_extents - at;
+
+		if (n > EXTENTS_MAX)
+			n = EXTENTS_MAX;
+		entry.extents.first = (uint32_t)at;
+		entry.extents.map = (struct mafs_map){
+			.extents = n ? map->extents + at : NULL,
+			.n_extents = n,
+		};
+		r = emit(context, &entry);
+		at += n;
+	} while (r == 0 && at < map->n_extents);
+	return r;
 }
 
 static int emit_names(const struct mafs_node *node, mafs_log_emit_fn *emit,

@@ -538,6 +538,53 @@ static void test_an_id_that_is_gone_is_not_given_again(void **state)
 	}
 }
 
+#define N_PIECES 600000U /* more than one record holds */
+
+/* Extents that never touch. */
+static void give_pieces(struct mafs_names *names, uint64_t id, size_t n)
+{
+	struct mafs_extent *extents = calloc(n, sizeof(*extents));
+	struct mafs_entry entry = {
+		.type = MAFS_OMF_EXTENTS,
+		.extents = {
+			.id = id,
+			.size_bytes = n * 4096 - 7,
+			.map = { .extents = extents, .n_extents = n },
+		},
+	};
+
+	assert_non_null(extents);
+	for (size_t i = 0; i < n; i++)
+		extents[i] = (struct mafs_extent){
+			.device_uuid.bytes = { 1 },
+			.offset_bytes = i * 8192,
+			.length_bytes = 4096,
+		};
+	assert_int_equal(apply(names, entry), 0);
+	free(extents);
+}
+
+static void test_a_map_longer_than_a_record_is_in_a_checkpoint(void **state)
+{
+	struct mafs_names *names = *state, *next;
+	const struct mafs_node *from, *to;
+	uint64_t cursor = 0;
+
+	make(names, 2, S_IFREG | 0644, 1, "f");
+	make(names, 3, S_IFREG | 0644, 1, "empty");
+	give_pieces(names, 2, N_PIECES);
+	assert_int_equal(mafs_names_new(&next), 0);
+	while (mafs_names_emit(names, &cursor, 1, apply_emitted, next) == 1)
+		;
+	from = mafs_names_node(names, 2);
+	to = mafs_names_node(next, 2);
+	assert_int_equal(to->size_bytes, from->size_bytes);
+	assert_int_equal(to->map.n_extents, N_PIECES);
+	assert_memory_equal(to->map.extents, from->map.extents,
+			    N_PIECES * sizeof(*to->map.extents));
+	mafs_names_free(next);
+}
+
 static void test_what_is_open_without_a_name_is_in_a_checkpoint(void **state)
 {
 	struct mafs_names *names = *state, *next;
@@ -566,6 +613,7 @@ int main(void)
 		T(test_a_listing_goes_on_where_it_was),
 		cmocka_unit_test(test_a_checkpoint_beside_changes_is_whole),
 		T(test_an_id_that_is_gone_is_not_given_again),
+		T(test_a_map_longer_than_a_record_is_in_a_checkpoint),
 		T(test_what_is_open_without_a_name_is_in_a_checkpoint),
 #undef T
 	};
