@@ -67,10 +67,13 @@ static int flush(struct mafsm *m, struct mafsm_inode *inode)
 
 	if (!stored)
 		return 0;
-	pthread_rwlock_rdlock(&inode->io);
-	r = mafs_pool_flush(m->pool, &inode->layout, first_of(stored) * PAGE,
-			    end < PAGES_MAX ? end * PAGE : UINT64_MAX);
-	pthread_rwlock_unlock(&inode->io);
+	r = mafsm_read_begin(m, inode);
+	if (r == 0) {
+		r = mafs_pool_flush(m->pool, &inode->layout,
+				    first_of(stored) * PAGE,
+				    end < PAGES_MAX ? end * PAGE : UINT64_MAX);
+		pthread_rwlock_unlock(&inode->io);
+	}
 	if (r < 0)
 		note(inode, stored);
 	return r;

@@ -141,6 +141,29 @@ static void test_sync_brings_all_that_was_stored(void **state)
 	end(v);
 }
 
+/* What a change that the log refused leaves: the layout is read anew. */
+static void test_sync_reads_a_layout_that_is_not_there(void **state)
+{
+	struct vol *v = begin(), after = { .n_devices = 1 };
+	struct mafsm_inode *inode = mafsm_inode(v->m, v->file_ids[0]);
+	uint8_t byte;
+
+	must_be(v_write(v, 0, 8000, "x", 1), 0);
+	mafs_layout_done(&inode->layout);
+	inode->loaded = false;
+	must_be(v_fsync(v, 0), 0);
+	after.lines[0] = device_lines_crash(v->lines[0], LINES_NONE, 1);
+	v_mount(&after);
+	must_be(v_open(&after, 0, "f", O_RDONLY), 0);
+	must_be(mafsm_read_bytes(&after.m->fs, after.files[0], &byte, 1, 8000),
+		1);
+	must_be(byte, 'x');
+	must_be(v_close(&after, 0), 0);
+	mafsm_free(after.m);
+	device_lines_free(after.lines[0]);
+	end(v);
+}
+
 /* ---- beside each other ---- */
 
 /**
@@ -249,6 +272,7 @@ int main(void)
 		T(test_utimes_behind_a_store_counts),
 		T(test_chmod_behind_a_store_keeps_its_time),
 		T(test_sync_brings_all_that_was_stored),
+		T(test_sync_reads_a_layout_that_is_not_there),
 		T(test_sync_waits_for_the_one_that_flushes),
 		T(test_stores_beside_each_other_are_all_noted),
 	};
