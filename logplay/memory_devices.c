@@ -235,6 +235,19 @@ int memory_devices_open(struct mafs_memory_volume *volume,
 	return err;
 }
 
+int mafs_memory_volume_meet_device(struct mafs_memory_volume *volume,
+				   const struct mafs_entry *entry,
+				   struct mafs_fault *fault)
+{
+	struct mafs_device_record *record;
+	int err = memory_devices_note(volume, entry);
+
+	if (err)
+		return err;
+	record = find_record(volume, &entry->device.device_uuid);
+	return record->missing ? open_noted(volume, record, fault) : 0;
+}
+
 /* ---- adding ---- */
 
 int mafs_memory_volume_add(struct mafs_memory_volume *volume,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A client: it follows the master's log, changes its table as the log says, and
- * tells the kernel to forget what is not so any more: the thread does, with no
- * lock held, as the kernel may wait for a request that follows the log itself.
+ * has the kernel forget what is not so any more (note.c).
  *
  * Bytes: the master gives a freed extent to another file only when the entry
  * that frees it is flushed and the free epoch was raised after that. Here the
@@ -24,119 +23,6 @@
 #define POLL_MS 100
 #define N_ATTEMPTS 16
 #define RETRY_MS 2
-
-/* ---- what the kernel is told, later: it may wait for requests of ours ---- */
-
-enum note_kind {
-	NOTE_ENTRY,
-	NOTE_ATTRIBUTES,
-	NOTE_DATA,
-};
-
-struct mafsm_note {
-	struct mafsm_note *next;
-	enum note_kind kind;
-	uint64_t id; /* of the parent, for a name */
-	char name[];
-};
-
-static void add_note(struct mafsm *m, enum note_kind kind, uint64_t id,
-		     const char *name)
-{
-	struct mafsm_note *note = malloc(sizeof(*note) + strlen(name) + 1);
-
-	/* What it remembers without this is over in a second. */
-	if (!note)
-		return;
-	note->next = NULL;
-	note->kind = kind;
-	note->id = id;
-	strcpy(note->name, name);
-	mafs_guard(&m->tend_lock);
-	*m->last_note = note;
-	m->last_note = &note->next;
-}
-
-static void forget_name(struct mafsm *m, uint64_t parent, const char *name)
-{
-	add_note(m, NOTE_ENTRY, parent, name);
-}
-
-static void forget_attributes(struct mafsm *m, uint64_t id)
-{
-	add_note(m, NOTE_ATTRIBUTES, id, "");
-}
-
-static void forget_data(struct mafsm *m, uint64_t id)
-{
-	add_note(m, NOTE_DATA, id, "");
-}
-
-static void send_note(struct mafsm *m, const struct mafsm_note *note)
-{
-	if (!m->kernel)
-		return;
-	if (note->kind == NOTE_ENTRY)
-		m->kernel->inval_entry(m->kernel_context, note->id, note->name);
-	else if (note->kind == NOTE_DATA)
-		m->kernel->inval_data(m->kernel_context, note->id);
-	else
-		m->kernel->inval_attr(m->kernel_context, note->id);
-}
-
-/* No lock held. */
-static void send_notes(struct mafsm *m)
-{
-	struct mafsm_note *note, *next;
-
-	pthread_mutex_lock(&m->tend_lock);
-	note = take_ptr(m->first_note);
-	m->last_note = &m->first_note;
-	pthread_mutex_unlock(&m->tend_lock);
-	for (; note; note = next) {
-		next = note->next;
-		send_note(m, note);
-		free(note);
-	}
-}
-
-static void note_entry(struct mafsm *m, const struct mafs_entry *entry)
-{
-	switch (entry->type) {
-	case MAFS_OMF_NAME:
-	case MAFS_OMF_UNNAME:
-		forget_name(m, entry->name.parent, entry->name.name);
-		forget_attributes(m, entry->name.parent);
-		forget_attributes(m, entry->name.id);
-		break;
-	case MAFS_OMF_RENAME:
-		forget_name(m, entry->rename.parent, entry->rename.name);
-		forget_name(m, entry->rename.new_parent,
-			    entry->rename.new_name);
-		forget_attributes(m, entry->rename.parent);
-		forget_attributes(m, entry->rename.new_parent);
-		forget_attributes(m, entry->rename.id);
-		break;
-	case MAFS_OMF_NODE:
-		forget_attributes(m, entry->node.id);
-		break;
-	case MAFS_OMF_XATTR:
-		forget_attributes(m, entry->xattr.id);
-		break;
-	case MAFS_OMF_ATTR:
-		/* Bytes that were stored in place are told by their time. */
-		forget_data(m, entry->attr.id);
-		break;
-	case MAFS_OMF_EXTENTS:
-		forget_data(m, entry->extents.id);
-		break;
-	case MAFS_OMF_SIZE:
-		forget_data(m, entry->size.id);
-		break;
-	default:
-		break;
-	}
-}
 
 /* ---- one entry ---- */
 
@@ -221,6 +107,22 @@ struct following {
 	struct mafs_fault *fault;
 };
 
+/* One that is not found takes nothing from what is on the others. */
+static int meet_device(struct mafsm *m, const struct mafs_entry *entry,
+		       struct mafs_fault *fault)
+{
+	struct mafs_fault missing = MAFS_FAULT_INIT;
+	int r = mafs_memory_volume_meet_device(m->volume, entry, &missing);
+
+	if (r == -ENODEV) {
+		mafs_warning("%s: %s", m->options.source, missing.what);
+		return 0;
+	}
+	if (r < 0)
+		*fault = missing;
+	return r;
+}
+
 static int follow_entry(void *sink, const struct mafs_entry *entry,
 			const struct mafs_log_position *position)
 {
@@ -229,11 +131,13 @@ static int follow_entry(void *sink, const struct mafs_entry *entry,
 	uint64_t file = file_of(entry);
 	int r;
 
+	if (entry->type == MAFS_OMF_DEVICE_ADD)
+		return meet_device(m, entry, following->fault);
 	r = file ? apply_to_file(m, entry, file, following->fault) :
 		   apply(m, entry, following->fault);
 	if (r < 0)
 		return r;
-	note_entry(m, entry);
+	mafsm_note_entry(m, entry);
 	if (entry->type == MAFS_OMF_UNNAME)
 		drop_nameless(m, entry->name.id);
 	else if (entry->type == MAFS_OMF_RENAME)
@@ -292,20 +196,6 @@ static int hand_over(void *context, struct mafs_node *node)
 	return 0;
 }
 
-static int forget_node(void *context, struct mafs_node *node)
-{
-	struct mafsm *m = context;
-	const struct mafs_name *name;
-
-	for (name = node->names; name; name = name->next_of_node)
-		forget_name(m, name->parent->id, name->name);
-	if (S_ISREG(node->mode))
-		forget_data(m, node->id);
-	else
-		forget_attributes(m, node->id);
-	return 0;
-}
-
 static int swap_tables(struct mafsm *m, struct mafs_names *names)
 {
 	struct mafs_names *old = m->names;
@@ -323,8 +213,8 @@ static int swap_tables(struct mafsm *m, struct mafs_names *names)
 	if (r < 0)
 		return r;
 	/* Names that are gone were in the old one only. */
-	mafs_names_visit(old, forget_node, m);
-	mafs_names_visit(names, forget_node, m);
+	mafs_names_visit(old, mafsm_note_node, m);
+	mafs_names_visit(names, mafsm_note_node, m);
 	mafs_names_free(old);
 	return 0;
 }
@@ -334,19 +224,41 @@ static void names_freep(struct mafs_names **names)
 	mafs_names_free(*names);
 }
 
+/**
+ * struct anew - the sink of a table that is not in use yet
+ */
+struct anew {
+	struct mafsm *m;
+	struct mafs_names *names;
+	struct mafs_fault *fault;
+};
+
+static int anew_entry(void *sink, const struct mafs_entry *entry,
+		      const struct mafs_log_position *position)
+{
+	struct anew *anew = sink;
+
+	if (entry->type == MAFS_OMF_DEVICE_ADD)
+		return meet_device(anew->m, entry, anew->fault);
+	return mafs_names_apply(anew->names, entry, anew->fault);
+}
+
+static const struct mafs_replay_ops anew_ops = { .entry = anew_entry };
+
 static int replay_anew(struct mafsm *m, struct mafs_fault *fault)
 {
 	_cleanup_(names_freep) struct mafs_names *names = NULL;
+	struct anew anew = { .m = m, .fault = fault };
 	struct mafs_log_reader *reader = NULL;
 	int r;
 
 	r = mafs_names_new(&names);
+	anew.names = names;
 	if (r == 0)
 		r = mafs_log_reader_open(&mafs_pool_device(m->pool, 0)->media,
 					 &reader, &m->volume->sb, fault);
 	if (r == 0)
-		r = mafs_replay_follow(reader, &mafs_names_replay_ops, names,
-				       fault);
+		r = mafs_replay_follow(reader, &anew_ops, &anew, fault);
 	if (r >= 0)
 		r = swap_tables(m, names);
 	if (r < 0) {
@@ -467,9 +379,9 @@ static void *run_follower(void *argument)
 	mafsd_thread_enter();
 	do {
 		(void)mafsm_follow(m);
-		send_notes(m);
+		mafsm_send_notes(m);
 	} while (!mafsm_pause(m, POLL_MS));
-	send_notes(m);
+	mafsm_send_notes(m);
 	return NULL;
 }
 

@@ -229,6 +229,15 @@ int mafsm_follow(struct mafsm *m);
 ssize_t mafsm_client_read(struct mafsm *m, struct mafsm_inode *inode,
 			  void *bytes, size_t len, uint64_t offset);
 
+/* ---- note.c: what a client's kernel is to forget ---- */
+
+/* Of one entry that was applied; of a node as a table has it. The names and
+ * nodes stay meanwhile. */
+void mafsm_note_entry(struct mafsm *m, const struct mafs_entry *entry);
+int mafsm_note_node(void *m, struct mafs_node *node);
+/* No lock held. */
+void mafsm_send_notes(struct mafsm *m);
+
 /* ---- admin.c ---- */
 
 /* No lock held. */

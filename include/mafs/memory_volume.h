@@ -115,6 +115,18 @@ int mafs_memory_volume_follow(struct mafs_memory_volume *volume,
 			      struct mafs_fault *fault);
 
 /**
+ * mafs_memory_volume_meet_device() - what a `device-add` says, to who reads the
+ * log by himself
+ *
+ * Opens the device unless it is there. Readers of the pool need not be kept
+ * out. Return: 0; -ENODEV: it is missing, the fault says so, and its record; a
+ * later call tries again; -errno as mafs_memory_volume_open().
+ */
+int mafs_memory_volume_meet_device(struct mafs_memory_volume *volume,
+				   const struct mafs_entry *entry,
+				   struct mafs_fault *fault);
+
+/**
  * mafs_memory_volume_add() - master: make a further device part of the volume
  * @device: formatted as secondary with the volume's UUID and unit; taken over
  *	on success

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from memory import MemoryVolume
 from runner import main, needs, scale
 from tree import read_file, write_file
-from work import Child, fails, wait_for
+from work import Child, fails, run, wait_for
 
 BLOCK = 4096
 
@@ -175,6 +175,26 @@ def test_reader_never_sees_another_files_bytes(work):
 
 
 @needs("mafs")
+def test_device_that_is_added_meanwhile(work):
+    """The client has it when the log says so, by an entry or a checkpoint."""
+    master, client = pair(work, size="16M", devices=1)
+    write_file(f"{master.mnt}/before", b"before")
+    for i in (1, 2):
+        master.umount()
+        run(["mafs", "device", "add", master.spec,
+             f"file:{work.join(f'device-{i}')},16M"])
+        master.mount()
+        write_file(f"{master.mnt}/{i}", tagged(i, i, 3000))
+        wait_for(lambda: os.path.exists(f"{client.mnt}/{i}"), 2, "the name")
+        check_tags(read_file(f"{client.mnt}/{i}"), i)
+    wanted = tree_of(master.mnt)
+    wait_for(lambda: tree_of(client.mnt) == wanted, 2, "the client's view")
+    assert len(client.status()["devices"]) == 3, client.status()
+    client.umount()
+    master.umount()
+
+
+@needs("mafs")
 def test_mapped_file_of_a_client_follows(work):
     import mmap
     master, client = pair(work)
@@ -194,7 +214,7 @@ def test_mapped_file_of_a_client_follows(work):
 @needs("mafs")
 def test_second_master_is_refused_and_a_woken_one_stops(work):
     import signal
-    from work import freeze, process_gone, run
+    from work import freeze, process_gone
     master = MemoryVolume(work, devices=1).mount()
     write_file(f"{master.mnt}/kept", b"kept")
     second = master.client(work.join("second"), role="master")
