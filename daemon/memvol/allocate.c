@@ -27,7 +27,7 @@ static int allocate(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 	if (size > old_size)
 		r = mafsm_zero(m, inode, old_size, size);
 	if (r == 0)
-		r = mafsm_log_layout(m, inode, size, 0);
+		r = mafsm_log_layout(m, inode, size, false);
 	if (r < 0)
 		mafsm_take_back(m, inode, &added);
 	else if (inode->ahead && inode->ahead_start < end)
@@ -53,7 +53,7 @@ static int punch(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 
 	if (r < 0)
 		return r;
-	return mafsm_cut(m, inode, start, end, inode->node->size_bytes, 0);
+	return mafsm_cut(m, inode, start, end, inode->node->size_bytes, false);
 }
 
 static int zero_range(struct mafsm *m, struct mafsm_inode *inode,

@@ -16,7 +16,7 @@
 
 #define AHEAD_MAX_BYTES (8U << 20)
 #define AHEAD_PART 4
-#define SETTLE_TRIES 4
+#define EXTENTS_MAX 500000U /* that a record of the log holds */
 
 /* ---- reading ---- */
 
@@ -80,18 +80,16 @@ static bool same_extent(const struct mafs_extent *a,
 	       a->length_bytes == b->length_bytes;
 }
 
-/* The first extent that an append has changed: the last one, or none of those
- * that were there. */
+/* Those before it are as the log has them. */
 static uint32_t first_changed(const struct mafs_map *old,
 			      const struct mafs_map *map)
 {
-	size_t n = old->n_extents;
+	uint32_t i = 0;
 
-	if (n == 0 || map->n_extents < n)
-		return 0;
-	if (same_extent(&old->extents[n - 1], &map->extents[n - 1]))
-		return (uint32_t)n;
-	return (uint32_t)(n - 1);
+	while (i < old->n_extents && i < map->n_extents &&
+	       same_extent(&old->extents[i], &map->extents[i]))
+		i++;
+	return i;
 }
 
 static int log_now(struct mafsm *m, struct mafsm_inode *inode,
@@ -109,21 +107,22 @@ static int log_now(struct mafsm *m, struct mafsm_inode *inode,
 }
 
 int mafsm_log_layout(struct mafsm *m, struct mafsm_inode *inode, uint64_t size,
-		     unsigned int how)
+		     bool quiet)
 {
 	_cleanup_(mafs_map_done) struct mafs_map map = { 0 };
 	struct mafs_entry entry = {
 		.type = MAFS_OMF_EXTENTS,
-		.quiet = how & MAFSM_QUIET,
+		.quiet = quiet,
 	};
-	uint32_t first = 0;
+	uint32_t first;
 	int r;
 
 	r = mafs_layout_to_map(m->pool, &inode->layout, &map);
 	if (r < 0)
 		return r;
-	if (how & MAFSM_APPENDED)
-		first = first_changed(&inode->node->map, &map);
+	first = first_changed(&inode->node->map, &map);
+	if (map.n_extents - first > EXTENTS_MAX)
+		return -EFBIG;
 	entry.extents = (struct mafs_entry_extents){
 		.id = inode->node->id,
 		.size_bytes = size,
@@ -164,10 +163,22 @@ static int take_settled(struct mafsm *m, struct mafsm_inode *inode,
 	return mafs_pool_fill(m->pool, &inode->layout, start, end, ret_added);
 }
 
+/* Each store looks for itself, with nothing to wait for in between: behind a
+ * lock or a flush that took its time what is stored into may be another
+ * master's. */
+static int store(struct mafsm *m, const struct mafs_layout *runs,
+		 const void *bytes, size_t len, uint64_t offset)
+{
+	if (mafsm_is_fenced(m))
+		return -EIO;
+	return mafs_pool_write(m->pool, runs, bytes, len, offset);
+}
+
 static int zero_and_flush(struct mafsm *m, const struct mafs_layout *runs,
 			  uint64_t start, uint64_t end)
 {
-	int r = mafs_pool_zero(m->pool, runs, start, end);
+	int r = mafsm_is_fenced(m) ? -EIO :
+				     mafs_pool_zero(m->pool, runs, start, end);
 
 	return r < 0 ? r : mafs_pool_flush(m->pool, runs, start, end);
 }
@@ -280,41 +291,53 @@ static int zero_gap(struct mafsm *m, struct mafsm_inode *inode, uint64_t until)
 	return zero_and_flush(m, &inode->layout, size, until);
 }
 
+/* As much of it as there is room for, unless @whole. Return: bytes, -errno. */
+static ssize_t fill_some(struct mafsm *m, struct mafsm_inode *inode,
+			 size_t len, uint64_t offset, bool whole,
+			 struct mafs_layout *ret_added)
+{
+	uint64_t end = offset + len;
+	int r = fill_for_write(m, inode, offset, end, ret_added);
+
+	if (r == -ENOSPC && !whole) {
+		end = mafs_pool_reach(m->pool, &inode->layout, offset, end);
+		if (end > offset)
+			r = fill_for_write(m, inode, offset, end, ret_added);
+	}
+	return r < 0 ? r : (ssize_t)(end - offset);
+}
+
 /* Context: inode->io held exclusively. */
 static ssize_t write_alone(struct mafsm *m, struct mafsm_inode *inode,
-			   const void *bytes, size_t len, uint64_t offset)
+			   const void *bytes, size_t len, uint64_t offset,
+			   bool whole)
 {
 	_cleanup_(mafs_layout_done) struct mafs_layout added = { 0 };
-	uint64_t end = offset + len, size = inode->node->size_bytes;
-	uint64_t layout_end;
-	bool appended;
+	uint64_t size = inode->node->size_bytes, end;
+	ssize_t n;
 	int r;
 
 	r = mafsm_load(m, inode);
 	if (r < 0)
 		return r;
-	layout_end = mafs_layout_end(&inode->layout);
-	appended = offset >= layout_end ||
-		   mafs_layout_covers(&inode->layout, offset, layout_end);
-	r = fill_for_write(m, inode, offset, end, &added);
-	if (r < 0)
-		return r;
+	n = fill_some(m, inode, len, offset, whole, &added);
+	if (n < 0)
+		return n;
+	end = offset + (uint64_t)n;
 	r = zero_gap(m, inode, offset);
 	if (r == 0)
-		r = mafs_pool_write(m->pool, &inode->layout, bytes, len,
-				    offset);
+		r = store(m, &inode->layout, bytes, (size_t)n, offset);
 	if (r == 0)
 		r = mafs_pool_flush(m->pool, &inode->layout, offset, end);
 	if (end < size)
 		end = size;
 	if (r == 0 && added.n_runs)
-		r = mafsm_log_layout(m, inode, end,
-				     appended ? MAFSM_APPENDED : 0);
+		r = mafsm_log_layout(m, inode, end, false);
 	else if (r == 0)
 		r = mafsm_log_size(m, inode, end);
 	if (r < 0)
 		mafsm_take_back(m, inode, &added);
-	return r < 0 ? r : (ssize_t)len;
+	return r < 0 ? r : n;
 }
 
 /* Return: -EAGAIN: it has to be done alone. */
@@ -331,8 +354,7 @@ static ssize_t write_beside(struct mafsm *m, struct mafsm_inode *inode,
 	    !mafs_layout_covers(&inode->layout, offset, end))
 		r = -EAGAIN;
 	else
-		r = mafs_pool_write(m->pool, &inode->layout, bytes, len,
-				    offset);
+		r = store(m, &inode->layout, bytes, len, offset);
 	if (r == 0)
 		mafsm_note_store(inode, offset, end);
 	pthread_rwlock_unlock(&inode->io);
@@ -352,8 +374,7 @@ ssize_t mafsm_write_bytes(struct mafsd_fs *fs,
 
 	if (!m->log)
 		return -EROFS;
-	/* Also a store in place would be into what is somebody else's. */
-	if (atomic_load(&m->broken) || mafsm_is_fenced(m))
+	if (atomic_load(&m->broken))
 		return -EIO;
 	if (len == 0)
 		return 0;
@@ -365,7 +386,9 @@ ssize_t mafsm_write_bytes(struct mafsd_fs *fs,
 	n = write_beside(m, inode, bytes, len, offset);
 	if (n == -EAGAIN) {
 		pthread_rwlock_wrlock(&inode->io);
-		n = write_alone(m, inode, bytes, len, offset);
+		/* The kernel cannot tell a program behind its back that its
+		 * pages went in part. */
+		n = write_alone(m, inode, bytes, len, offset, from_cache);
 		pthread_rwlock_unlock(&inode->io);
 	}
 	if (n > 0 && flags & (O_SYNC | O_DSYNC)) {
@@ -379,7 +402,7 @@ ssize_t mafsm_write_bytes(struct mafsd_fs *fs,
 /* ---- size ---- */
 
 int mafsm_cut(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
-	      uint64_t end, uint64_t size, unsigned int how)
+	      uint64_t end, uint64_t size, bool quiet)
 {
 	_cleanup_(mafs_layout_done) struct mafs_layout removed = { 0 };
 	int r;
@@ -388,8 +411,8 @@ int mafsm_cut(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 	if (r < 0)
 		return r;
 	if (removed.n_runs)
-		r = mafsm_log_layout(m, inode, size, how);
-	else if (!(how & MAFSM_QUIET))
+		r = mafsm_log_layout(m, inode, size, quiet);
+	else if (!quiet)
 		r = mafsm_log_size(m, inode, size);
 	if (r == 0)
 		mafs_pool_give(m->pool, &removed, false);
@@ -410,7 +433,7 @@ int mafsm_resize(struct mafsm *m, struct mafsm_inode *inode, uint64_t size)
 	if (inode->ahead_start > size)
 		inode->ahead_start = size;
 	if (size < inode->node->size_bytes)
-		return mafsm_cut(m, inode, size, UINT64_MAX, size, 0);
+		return mafsm_cut(m, inode, size, UINT64_MAX, size, false);
 	r = zero_gap(m, inode, size);
 	return r < 0 ? r : mafsm_log_size(m, inode, size);
 }
@@ -423,5 +446,5 @@ void mafsm_trim(struct mafsm *m, struct mafsm_inode *inode)
 	if (!inode->ahead || !inode->loaded || atomic_load(&m->broken))
 		return;
 	inode->ahead = false;
-	(void)mafsm_cut(m, inode, start, UINT64_MAX, size, MAFSM_QUIET);
+	(void)mafsm_cut(m, inode, start, UINT64_MAX, size, true);
 }

@@ -173,19 +173,15 @@ void mafsm_take_back(struct mafsm *m, struct mafsm_inode *inode,
 int mafsm_zero(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
 	       uint64_t end);
 
-enum {
-	MAFSM_APPENDED = 1 << 0, /* only at the end of the layout */
-	MAFSM_QUIET = 1 << 1, /* times stay */
-};
-/* Tells the log of inode->layout and the size. @how: MAFSM_*. Context:
+/* Tells the log of inode->layout and the size. @quiet: times stay. Context:
  * inode->io held exclusively. Return: 0, -errno: nothing changed but the
  * layout. */
 int mafsm_log_layout(struct mafsm *m, struct mafsm_inode *inode, uint64_t size,
-		     unsigned int how);
+		     bool quiet);
 /* Gives back the whole units of [start, end), and tells the log, of @size too.
  * Context: inode->io held exclusively. */
 int mafsm_cut(struct mafsm *m, struct mafsm_inode *inode, uint64_t start,
-	      uint64_t end, uint64_t size, unsigned int how);
+	      uint64_t end, uint64_t size, bool quiet);
 int mafsm_log_size(struct mafsm *m, struct mafsm_inode *inode, uint64_t size);
 /* Changes the size. Context: inode->io held exclusively. */
 int mafsm_resize(struct mafsm *m, struct mafsm_inode *inode, uint64_t size);

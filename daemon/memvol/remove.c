@@ -88,12 +88,15 @@ int mafsm_rmdir(struct mafsd_fs *fs, uint64_t parent, const char *name)
 /**
  * struct moving - a rename, looked up
  * @to: NULL: the new name is free
+ * @may_grow: the new name is no longer, or there is room; in another's place
+ *	it always has room
  */
 struct moving {
 	struct mafs_node *dir, *new_dir;
 	struct mafs_name *from, *to;
 	const char *new_name;
 	unsigned int flags;
+	bool may_grow;
 };
 
 static int may_replace(const struct moving *moving)
@@ -119,8 +122,10 @@ static int may_move(struct mafsm *m, const struct moving *moving)
 
 	if (node->dir && mafs_names_is_beneath(m->names, moving->new_dir, node))
 		return -EINVAL;
+	if (!moving->to && exchange)
+		return -ENOENT;
 	if (!moving->to)
-		return exchange ? -ENOENT : 0;
+		return moving->may_grow ? 0 : -ENOSPC;
 	if (moving->flags & RENAME_NOREPLACE)
 		return -EEXIST;
 	if (!exchange)
@@ -195,14 +200,19 @@ int mafsm_rename(struct mafsd_fs *fs, uint64_t parent, const char *name,
 	struct mafsm *m = mafsm_of(fs);
 	struct moving moving;
 	uint64_t other = 0, ticket;
+	bool may_grow;
 	int r;
 
 	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
+	may_grow = strlen(new_name) <= strlen(name) ||
+		   mafsm_room_for_names(m) == 0;
 	pthread_rwlock_wrlock(&m->lock);
 	r = find_moving(m, parent, name, new_parent, new_name, flags, &moving);
-	if (r == 0)
+	if (r == 0) {
+		moving.may_grow = may_grow;
 		r = move_locked(m, &moving, &other, &ticket);
+	}
 	pthread_rwlock_unlock(&m->lock);
 	if (r <= 0)
 		return r;

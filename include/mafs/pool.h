@@ -74,7 +74,7 @@ struct mafs_pool_usage {
 };
 void mafs_pool_usage(struct mafs_pool *pool, struct mafs_pool_usage *ret);
 /* Is the log's reserve whole? Asked before what makes the live state larger
- * (create, mkdir, link, symlink, setxattr); false is their ENOSPC. */
+ * (create, mkdir, link, symlink, setxattr, a longer name); false is their ENOSPC. */
 bool mafs_pool_has_log_room(struct mafs_pool *pool);
 
 /* ---- layouts and maps ---- */
@@ -106,6 +106,10 @@ int mafs_pool_claim(struct mafs_pool *pool, const struct mafs_layout *layout,
  */
 int mafs_pool_fill(struct mafs_pool *pool, struct mafs_layout *layout,
 		   uint64_t start, uint64_t end, struct mafs_layout *ret_added);
+/* How far of [start, end) there is room for now: @end, or less. */
+uint64_t mafs_pool_reach(struct mafs_pool *pool,
+			 const struct mafs_layout *layout, uint64_t start,
+			 uint64_t end);
 /* Removes the whole units within [start, end) from @layout into @ret_removed.
  * Return: 0, -ENOMEM (then nothing changed). */
 int mafs_pool_cut(struct mafs_pool *pool, struct mafs_layout *layout,

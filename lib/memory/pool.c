@@ -209,22 +209,28 @@ static int take_gaps(struct mafs_pool *pool, const struct mafs_layout *layout,
 	return err;
 }
 
-/* Is there room for what [start, end) lacks? Spares the others a moment in
- * which all is taken. */
-static bool has_room(struct mafs_pool *pool, const struct mafs_layout *layout,
-		     uint64_t start, uint64_t end)
+uint64_t mafs_pool_reach(struct mafs_pool *pool,
+			 const struct mafs_layout *layout, uint64_t start,
+			 uint64_t end)
 {
-	uint64_t lacks = end - start, room = 0;
+	uint64_t at = start - start % mafs_pool_unit(pool), room = 0;
 
-	for (uint32_t i = layout_first(layout, start);
-	     i < layout->n_runs && layout->runs[i].file_offset < end; i++) {
-		struct mafs_run part = run_part(&layout->runs[i], start, end);
-
-		lacks -= part.length;
-	}
 	for (uint32_t i = 0; i < pool->n_devices; i++)
 		room += mapped_room(mapped_of(pool->devices[i]));
-	return lacks <= room;
+	for (uint32_t i = layout_first(layout, at); at < end; i++) {
+		const struct mafs_run *next =
+			i < layout->n_runs ? &layout->runs[i] : NULL;
+		uint64_t stop = next && next->file_offset < end ?
+					next->file_offset :
+					end;
+
+		if (at < stop && stop - at > room)
+			return at + room > start ? at + room : start;
+		if (at < stop)
+			room -= stop - at;
+		at = next ? run_end(next) : end;
+	}
+	return end;
 }
 
 int mafs_pool_fill(struct mafs_pool *pool, struct mafs_layout *layout,
@@ -237,7 +243,8 @@ int mafs_pool_fill(struct mafs_pool *pool, struct mafs_layout *layout,
 	start -= start % unit;
 	if (!mafs_align_up(end, unit, &end))
 		return -ENOSPC;
-	if (start < end && !has_room(pool, layout, start, end))
+	/* Spares the others a moment in which all is taken. */
+	if (mafs_pool_reach(pool, layout, start, end) < end)
 		return -ENOSPC;
 	err = take_gaps(pool, layout, start, end, &added);
 	if (!err)

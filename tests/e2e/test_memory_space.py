@@ -94,6 +94,64 @@ def test_bytes_end_with_enospc_and_come_back(work):
         vol.umount()
 
 
+def test_write_that_does_not_fit_is_short(work):
+    """As on a local file system; the next one is ENOSPC."""
+    vol = MemoryVolume(in_memory(work), "file", size="24M", unit="4K",
+                       devices=1).mount()
+    path = os.path.join(vol.mnt, "f")
+    content = block(1, 64 * MIB)
+    fd = os.open(path, os.O_CREAT | os.O_RDWR)
+    done, n = 0, 1
+    while n:
+        try:
+            n = os.write(fd, content[done:done + MIB])
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+            n = 0
+        assert n in (0, MIB) or n % 4096 == 0 and done % MIB == 0, (done, n)
+        done += n
+    assert done % MIB, done
+    assert vol.free_bytes() - 4096 < 2 * MIB, vol.free_bytes()
+    with fails(errno.ENOSPC):
+        os.write(fd, b"x")
+    os.pwrite(fd, b"y" * 4096, 0)
+    os.close(fd)
+    assert read_file(path) == b"y" * 4096 + content[4096:done]
+    vol.umount()
+
+
+def test_longer_names_end_with_enospc(work):
+    vol = MemoryVolume(in_memory(work), "file", size="6M", unit="4K",
+                       devices=1, mkfs=("--log-size", "64K")).mount()
+    free = vol.free_bytes()
+    os.mknod(f"{vol.mnt}/f")
+    # A name is all that a link is.
+    count = until_full(lambda i: os.link(f"{vol.mnt}/f", f"{vol.mnt}/{i:05}"))
+    assert count > 2000, count
+    said = set()
+    for i in range(count):
+        try:
+            os.rename(f"{vol.mnt}/{i:05}", f"{vol.mnt}/{'n' * 240}{i:05}")
+        except OSError as error:
+            said.add(error.errno)
+    assert said == {errno.ENOSPC}, said
+    # No longer than it was, or in another's place: always.
+    long_ones = [n for n in os.listdir(vol.mnt) if len(n) > 5]
+    short_ones = [n for n in os.listdir(vol.mnt) if len(n) == 5]
+    for n in short_ones[:1000]:
+        os.rename(f"{vol.mnt}/{n}", f"{vol.mnt}/x{n[1:]}")
+    for n, to in zip(short_ones[1000:1100], long_ones):
+        os.rename(f"{vol.mnt}/{n}", f"{vol.mnt}/{to}")
+    names = sorted(os.listdir(vol.mnt))
+    vol.kill()
+    vol.mount()
+    assert sorted(os.listdir(vol.mnt)) == names
+    remove_all(vol.mnt)
+    wait_for_free(vol, free)
+    vol.umount()
+    vol.fsck()
+
+
 def test_names_end_with_enospc_and_come_back(work):
     vol = MemoryVolume(work, "memfd", size="8M").mount()
     free = vol.free_bytes()
@@ -121,7 +179,7 @@ def test_full_of_bytes_all_but_new_names_goes_on(work):
     vol = MemoryVolume(in_memory(work), "file", size="24M", devices=1,
                        mkfs=["--checkpoint-after", "64K"]).mount()
     free = vol.free_bytes()
-    names = [os.path.join(vol.mnt, str(i)) for i in range(50)]
+    names = [os.path.join(vol.mnt, f"{i}.") for i in range(50)]
     for path in names:
         write_file(path, b"x")
 
@@ -133,8 +191,9 @@ def test_full_of_bytes_all_but_new_names_goes_on(work):
             if i % 4 == 0:
                 os.chmod(path, 0o600 + i % 64)
             elif i % 4 == 1:
-                os.rename(path, path + "-2")
-                os.rename(path + "-2", path)
+                other = path[:-1] + "-"
+                os.rename(path, other)
+                os.rename(other, path)
             elif i % 4 == 2:
                 os.utime(path, ns=(i, i))
             else:

@@ -82,6 +82,34 @@ static void test_holes_read_as_zeros_and_refuse_stores(void **state)
 			 -EINVAL);
 }
 
+static void test_reach_is_what_can_be_filled(void **state)
+{
+	_cleanup_pool_ struct mafs_pool *pool = t_pool(2);
+	_cleanup_layout_ struct mafs_layout layout = {}, added = {};
+	uint64_t room = free_bytes(pool), end = room + 10 * UNIT;
+
+	assert_int_equal(mafs_pool_reach(pool, &layout, 0, room), room);
+	assert_int_equal(mafs_pool_reach(pool, &layout, 0, end), room);
+	assert_int_equal(mafs_pool_reach(pool, &layout, UNIT + 5, end),
+			 UNIT + room);
+	assert_int_equal(mafs_pool_reach(pool, &layout, 7, 8), 8);
+	/* What it has takes no room. */
+	fill(pool, &layout, 4 * UNIT, 6 * UNIT);
+	assert_int_equal(free_bytes(pool), room - 2 * UNIT);
+	assert_int_equal(mafs_pool_reach(pool, &layout, 0, end), room);
+	assert_int_equal(mafs_pool_reach(pool, &layout, 5 * UNIT, end),
+			 4 * UNIT + room);
+	assert_int_equal(mafs_pool_fill(pool, &layout, 0, room, &added), 0);
+	mafs_layout_done(&added);
+	assert_int_equal(mafs_pool_reach(pool, &layout, 0, end), room);
+	assert_int_equal(mafs_pool_reach(pool, &layout, 5, 6), 6);
+	assert_int_equal(mafs_pool_reach(pool, &layout, room + 5, end),
+			 room + 5);
+	assert_int_equal(mafs_pool_fill(pool, &layout, 0, end, &added),
+			 -ENOSPC);
+	mafs_pool_give(pool, &layout, true);
+}
+
 static void test_seek_is_as_lseek(void **state)
 {
 	_cleanup_pool_ struct mafs_pool *pool = t_pool(1);
@@ -492,6 +520,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file_that_grows_is_one_run),
 		cmocka_unit_test(test_holes_read_as_zeros_and_refuse_stores),
+		cmocka_unit_test(test_reach_is_what_can_be_filled),
 		cmocka_unit_test(test_seek_is_as_lseek),
 		cmocka_unit_test(test_fill_is_all_or_nothing),
 		cmocka_unit_test(test_log_grows_on_a_device_full_of_files),

@@ -12,17 +12,15 @@ static struct vol *fill(struct vol *v, const char *name)
 {
 	static const char bytes[64 * KIB] = "bytes";
 	uint64_t at = 0;
-	int r = v_create(v, 0, name);
+	ssize_t n = 1;
 
-	must_be(r, 0);
-	while (r == 0) {
-		r = v_write(v, 0, at, bytes, sizeof(bytes));
-		at += sizeof(bytes);
+	must_be(v_create(v, 0, name), 0);
+	while (n > 0) {
+		n = mafsm_write_bytes(&v->m->fs, &caller, v->files[0], bytes,
+				      sizeof(bytes), at, 0, false, true);
+		at += n > 0 ? (uint64_t)n : 0;
 	}
-	must_be(r, -ENOSPC);
-	for (at -= sizeof(bytes), r = 0; r == 0; at += 4096)
-		r = v_write(v, 0, at, bytes, 4096);
-	must_be(r, -ENOSPC);
+	must_be(n, -ENOSPC);
 	must_be(v_close(v, 0), 0);
 	return v;
 }
