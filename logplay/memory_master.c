@@ -188,6 +188,7 @@ static int store_record(struct mafs_device *device, struct claim *claim,
 	if (err)
 		return mafs_fault_set(fault, err,
 				      "master epoch: cannot be written");
+	device->epoch = claim->epoch + 1;
 	/* The one before may have flipped until it saw that. */
 	err = mafs_superblock_read(&device->media, sb, NULL, fault);
 	if (err)

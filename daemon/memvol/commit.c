@@ -27,8 +27,7 @@ static void give_up(struct mafsm *m, const char *why)
 
 bool mafsm_is_fenced(struct mafsm *m)
 {
-	if (mafs_device_master_epoch(mafs_pool_device(m->pool, 0)) ==
-	    m->volume->epoch)
+	if (mafs_device_is_ours(mafs_pool_device(m->pool, 0)))
 		return false;
 	give_up(m, "another master took over");
 	return true;

@@ -292,8 +292,8 @@ static int zero_gap(struct mafsm *m, struct mafsm_inode *inode, uint64_t until)
 }
 
 /* As much of it as there is room for, unless @whole. Return: bytes, -errno. */
-static ssize_t fill_some(struct mafsm *m, struct mafsm_inode *inode,
-			 size_t len, uint64_t offset, bool whole,
+static ssize_t fill_some(struct mafsm *m, struct mafsm_inode *inode, size_t len,
+			 uint64_t offset, bool whole,
 			 struct mafs_layout *ret_added)
 {
 	uint64_t end = offset + len;

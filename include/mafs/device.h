@@ -62,6 +62,8 @@ bool mafs_device_spec_is(const char *text);
 /**
  * struct mafs_device - one mapped device
  * @base: of the mapping; bytes may change under a client at any time
+ * @epoch: of the master that we are: nothing of log, superblock and pulse is
+ *	stored when the pulse has another; 0: it is not asked
  * @lock: guards @alloc and what is known of the log's chains
  * @alloc: NULL until mafs_device_alloc_begin()
  * @media: superblock and log; only the primary device has a log. It follows
@@ -78,6 +80,7 @@ struct mafs_device {
 	uint64_t align_bytes; /* of the mapping: allocation units are multiples */
 	struct mafs_uuid uuid; /* of its superblock; zero: not formatted */
 	uint32_t unit_bytes; /* of allocation, by its superblock */
+	uint64_t epoch;
 	pthread_mutex_t lock;
 	struct mafs_alloc *alloc;
 	struct mafs_media media;
@@ -177,9 +180,12 @@ uint64_t mafs_device_log_reserve(struct mafs_device *device);
  * it catches up and remembers it; then copies (mafs_pool_invalidate(),
  * mafs_pool_read()), and reads it again: when it moved, all from the start. */
 uint64_t mafs_device_free_epoch(struct mafs_device *device);
+/* -EAGAIN: somebody else has raised it meanwhile. */
 int mafs_device_free_epoch_raise(struct mafs_device *device);
 uint64_t mafs_device_heartbeat(struct mafs_device *device);
 int mafs_device_heartbeat_beat(struct mafs_device *device);
-/* The master epoch beside the superblock's: read before each append. */
+/* The master epoch beside the superblock's: read before each store. */
 uint64_t mafs_device_master_epoch(struct mafs_device *device);
 int mafs_device_master_epoch_set(struct mafs_device *device, uint64_t epoch);
+/* Is nobody else the master? */
+bool mafs_device_is_ours(struct mafs_device *device);

@@ -77,3 +77,6 @@ int mafs_guarded_zero(void *to, size_t len);
 /* One word, aligned, loaded or stored as a whole. */
 int mafs_guarded_load(const uint64_t *from, uint64_t *ret);
 int mafs_guarded_store(uint64_t *to, uint64_t value);
+/* Stores @value where @old is. Return: 0; -EAGAIN: something else is there;
+ * -EIO. */
+int mafs_guarded_swap(uint64_t *at, uint64_t old, uint64_t value);

@@ -109,6 +109,8 @@ static int media_write(struct mafs_media *media, enum mafs_region region,
 
 	if (mapped->base.read_only)
 		return -EROFS;
+	if (!mafs_device_is_ours(&mapped->base))
+		return -EIO;
 	if (!mafs_add_u64(offset, len, &end))
 		return -ENOSPC;
 	err = make_room(mapped, region, end);
@@ -170,6 +172,8 @@ static int media_truncate(struct mafs_media *media, enum mafs_region region,
 		return -EROFS;
 	if (region == MAFS_REGION_SUPERBLOCK || !mapped_owns_log(mapped))
 		return 0;
+	if (!mafs_device_is_ours(&mapped->base))
+		return -EIO;
 	return chain_cut(mapped, slot_of(region), length);
 }
 

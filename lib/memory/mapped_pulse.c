@@ -40,12 +40,29 @@ static int store(struct mafs_device *device, uint64_t offset, uint64_t value)
 	return mafs_device_flush(device, offset, sizeof(value));
 }
 
-/* No two raises give one value. */
+/* No two raises give one value, and none lowers it: a master that was taken
+ * over between its look and its store stores nothing. (Without hardware that
+ * keeps hosts coherent, that holds on one host only.) */
 static int raise(struct mafs_device *device, uint64_t offset)
 {
+	uint64_t value;
+	int err;
 	mafs_guard(&device->lock);
 
-	return store(device, offset, load(device, offset) + 1);
+	if (device->read_only)
+		return -EROFS;
+	if (!mafs_device_is_ours(device))
+		return -EIO;
+	value = load(device, offset);
+	err = mafs_guarded_swap(word_at(device, offset), htole64(value),
+				htole64(value + 1));
+	return err ? err : mafs_device_flush(device, offset, sizeof(value));
+}
+
+bool mafs_device_is_ours(struct mafs_device *device)
+{
+	return !device->epoch ||
+	       mafs_device_master_epoch(device) == device->epoch;
 }
 
 uint64_t mafs_device_free_epoch(struct mafs_device *device)

@@ -143,6 +143,12 @@ BARE static void store(uint64_t *to, uint64_t value)
 	__atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
 
+BARE static bool swap(uint64_t *at, uint64_t old, uint64_t value)
+{
+	return __atomic_compare_exchange_n(at, &old, value, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
 int mafs_guarded_load(const uint64_t *from, uint64_t *ret)
 {
 	return GUARDED(from, from, sizeof(*from), *ret = load(from));
@@ -151,4 +157,12 @@ int mafs_guarded_load(const uint64_t *from, uint64_t *ret)
 int mafs_guarded_store(uint64_t *to, uint64_t value)
 {
 	return GUARDED(to, to, sizeof(*to), store(to, value));
+}
+
+int mafs_guarded_swap(uint64_t *at, uint64_t old, uint64_t value)
+{
+	volatile bool done = false;
+	int err = GUARDED(at, at, sizeof(*at), done = swap(at, old, value));
+
+	return err ? err : done ? 0 : -EAGAIN;
 }

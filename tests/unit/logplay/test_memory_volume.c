@@ -424,6 +424,8 @@ static void test_a_late_store_of_the_old_master_does_not_count(void **state)
 
 	t_memvol_create(old, ROOT, "before", 2, 0);
 	assert_int_equal(mafs_memory_volume_open(&options, &volume, &fault), 0);
+	/* It had looked before. */
+	mafs_pool_device(old->pool, 0)->epoch = 0;
 	t_memvol_create(old, ROOT, "late", 3, 0);
 	t_memvol_create(volume, ROOT, "new", 3, 0);
 	mafs_memory_volume_close(volume);
@@ -433,6 +435,60 @@ static void test_a_late_store_of_the_old_master_does_not_count(void **state)
 	assert_non_null(node_at(volume, ROOT, "new"));
 	assert_null(node_at(volume, ROOT, "late"));
 	mafs_memory_volume_close(volume);
+}
+
+static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
+{
+	struct mafs_memory_volume *volume = context;
+	uint64_t cursor = 0;
+	int r;
+
+	while ((r = mafs_names_emit(volume->names, &cursor, SIZE_MAX, emit,
+				    emit_context)) > 0)
+		;
+	return r;
+}
+
+/* Neither entries that wait for their turn, nor a checkpoint. */
+static void test_an_old_master_stores_nothing_more(void **state)
+{
+	_cleanup_free_ char *spec = t_memvol_format(*state, "a", NULL, false);
+	const struct mafs_memory_volume_options options = { .source = spec,
+							    .takeover = true };
+	struct mafs_memory_volume *old[2], *volume;
+	struct mafs_entry entry = t_name_entry(MAFS_OMF_NAME, ROOT, "late", 2);
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct mafs_device *device;
+	uint8_t *before;
+	uint64_t ticket;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			mafs_memory_volume_open(&options, &old[i], &fault), 0);
+		if (i == 0)
+			t_memvol_create(old[0], ROOT, "before", 2, 0);
+		assert_int_equal(
+			mafs_log_submit(old[i]->log, &entry, 1, &ticket), 0);
+	}
+	assert_int_equal(mafs_memory_volume_open(&options, &volume, &fault), 0);
+	device = mafs_pool_device(volume->pool, 0);
+	before = malloc(device->size_bytes);
+	assert_non_null(before);
+	memcpy(before, device->base, device->size_bytes);
+	assert_int_equal(mafs_log_wait(old[0]->log, ticket), -EIO);
+	assert_int_not_equal(
+		mafs_log_checkpoint(old[1]->log, give_live, old[1], &fault), 0);
+	for (int i = 0; i < 2; i++) {
+		struct mafs_device *late = mafs_pool_device(old[i]->pool, 0);
+
+		assert_int_equal(mafs_device_free_epoch_raise(late), -EIO);
+		assert_int_equal(mafs_device_heartbeat_beat(late), -EIO);
+	}
+	assert_memory_equal(before, device->base, device->size_bytes);
+	free(before);
+	mafs_memory_volume_close(volume);
+	for (int i = 0; i < 2; i++)
+		mafs_memory_volume_close(old[i]);
 }
 
 static void test_the_lock_ends_with_its_process(void **state)
@@ -542,6 +598,7 @@ int main(void)
 		TEST(test_an_earlier_boot_of_this_machine_is_dead),
 		TEST(test_no_master_is_taken_from_a_living_one),
 		TEST(test_a_late_store_of_the_old_master_does_not_count),
+		TEST(test_an_old_master_stores_nothing_more),
 		TEST(test_the_lock_ends_with_its_process),
 		TEST(test_a_reader_follows_the_master),
 		TEST(test_a_reader_keeps_what_will_be_named_yet),

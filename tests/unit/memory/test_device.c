@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <mafs/omf.h>
 #include <mafs/pool.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -368,6 +370,65 @@ static void test_defaults_of_the_format_fit_any_device(void **state)
 	}
 }
 
+/* ---- two masters for a moment ---- */
+
+#define N_RAISES 20000
+
+struct raiser {
+	struct mafs_device *device;
+	uint64_t n_raised;
+};
+
+static void *raise_often(void *context)
+{
+	struct raiser *raiser = context;
+
+	for (int i = 0; i < N_RAISES; i++) {
+		int err = mafs_device_free_epoch_raise(raiser->device);
+
+		if (err && err != -EAGAIN)
+			return raiser;
+		raiser->n_raised += !err;
+	}
+	return NULL;
+}
+
+/* Each in its own mapping of one file. */
+static void
+test_raises_of_two_who_do_not_know_of_each_other_add_up(void **state)
+{
+	struct raiser raisers[2] = {};
+	struct mafs_device *memfd = t_device(T_MIB, false);
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+	char path[64];
+	pthread_t threads[2];
+	void *failed;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd->fd);
+	for (int i = 0; i < 2; i++)
+		assert_ok(mafs_device_open(
+				  &(struct mafs_device_spec){
+					  .kind = MAFS_DEVICE_FILE,
+					  .path = path,
+				  },
+				  false, false, false, &raisers[i].device,
+				  &fault),
+			  &fault);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, raise_often,
+						&raisers[i]),
+				 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	assert_int_equal(mafs_device_free_epoch(memfd),
+			 raisers[0].n_raised + raisers[1].n_raised);
+	for (int i = 0; i < 2; i++)
+		mafs_device_close(raisers[i].device);
+	mafs_device_close(memfd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +447,8 @@ int main(void)
 		cmocka_unit_test(test_memfd_is_not_opened_for_reading),
 		cmocka_unit_test(test_format_that_does_not_fit_is_refused),
 		cmocka_unit_test(test_defaults_of_the_format_fit_any_device),
+		cmocka_unit_test(
+			test_raises_of_two_who_do_not_know_of_each_other_add_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,75 @@ static void test_sync_reads_a_layout_that_is_not_there(void **state)
 	end(v);
 }
 
+/* ---- a master that is taken over ---- */
+
+/**
+ * struct takeover - by another host
+ * @was_there: the bytes had come to memory before
+ */
+struct takeover {
+	struct mafs_device *other;
+	uint8_t *memory;
+	uint8_t bytes[500];
+	bool was_there;
+};
+
+static bool is_there(const struct takeover *takeover)
+{
+	return memmem(takeover->memory, SIZE, takeover->bytes,
+		      sizeof(takeover->bytes));
+}
+
+static void take_over(void *context)
+{
+	struct takeover *takeover = context;
+
+	takeover->was_there = is_there(takeover);
+	must_be(mafs_device_master_epoch_set(takeover->other, 1000), 0);
+}
+
+/* Before the @n-th of the master's looks and flushes. Return: was it before the
+ * write's end? */
+static bool write_taken_over(unsigned n, unsigned *n_stored)
+{
+	struct vol *v = v_new(1, SIZE);
+	struct takeover takeover = {
+		.memory = device_lines_memory(v->lines[0]),
+	};
+	bool called;
+	int r;
+
+	memset(takeover.bytes, 0x5A, sizeof(takeover.bytes));
+	must_be(mafs_device_on_mapping(MAFS_DEVICE_FILE,
+				       device_lines_host(v->lines[0]), false,
+				       &takeover.other),
+		0);
+	must_be(v_create(v, 0, "f"), 0);
+	device_lines_call_at(v->lines[0], n, take_over, &takeover);
+	r = v_write(v, 0, 9000, takeover.bytes, sizeof(takeover.bytes));
+	called = device_lines_called(v->lines[0]);
+	device_lines_call_at(v->lines[0], 0, NULL, NULL);
+	must(r == 0 || (r == -EIO && called));
+	*n_stored += called && !takeover.was_there && is_there(&takeover);
+	mafs_device_close(takeover.other);
+	v_drop_files(v);
+	mafsm_free(take_ptr(v->m));
+	v_free(v);
+	return called;
+}
+
+/* But for one that had begun: between the last look and the flush. */
+static void test_master_that_was_taken_over_stores_no_bytes(void **state)
+{
+	unsigned n = 1, n_stored = 0;
+
+	while (write_taken_over(n, &n_stored))
+		n++;
+	must(n > 6);
+	print_message("fence: looks=%u stored=%u\n", n - 1, n_stored);
+	must(n_stored <= 1);
+}
+
 /* ---- beside each other ---- */
 
 /**
@@ -273,6 +342,7 @@ int main(void)
 		T(test_chmod_behind_a_store_keeps_its_time),
 		T(test_sync_brings_all_that_was_stored),
 		T(test_sync_reads_a_layout_that_is_not_there),
+		T(test_master_that_was_taken_over_stores_no_bytes),
 		T(test_sync_waits_for_the_one_that_flushes),
 		T(test_stores_beside_each_other_are_all_noted),
 	};

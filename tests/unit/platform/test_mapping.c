@@ -98,11 +98,23 @@ static void test_copies_beyond_a_truncated_file_are_eio(void **state)
 		assert_int_equal(mafs_guarded_load((uint64_t *)lost, &word),
 				 -EIO);
 		assert_int_equal(mafs_guarded_store((uint64_t *)lost, 1), -EIO);
+		assert_int_equal(mafs_guarded_swap((uint64_t *)lost, 0, 1),
+				 -EIO);
 		assert_int_equal(word, 7);
 		assert_int_equal(
 			mafs_guarded_copy(bytes, file.mapping->base, PAGE), 0);
 		assert_int_equal(bytes[0], 'a');
 	}
+}
+
+static void test_swap_stores_where_nobody_else_has(void **state)
+{
+	uint64_t word = 7;
+
+	assert_int_equal(mafs_guarded_swap(&word, 6, 8), -EAGAIN);
+	assert_int_equal(word, 7);
+	assert_int_equal(mafs_guarded_swap(&word, 7, 8), 0);
+	assert_int_equal(word, 8);
 }
 
 static void test_mask_of_signals_is_as_it_was(void **state)
@@ -287,6 +299,7 @@ int main(void)
 		cmocka_unit_test(
 			test_lines_of_the_processors_caches_can_be_flushed),
 		cmocka_unit_test(test_copies_beyond_a_truncated_file_are_eio),
+		cmocka_unit_test(test_swap_stores_where_nobody_else_has),
 		cmocka_unit_test(test_mask_of_signals_is_as_it_was),
 		cmocka_unit_test(test_each_thread_has_its_own_guard),
 		cmocka_unit_test(test_foreign_sigbus_is_passed_on),
