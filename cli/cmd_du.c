@@ -98,7 +98,7 @@ static int count_path(const char *path, struct mafs_totals *ret_totals)
 	struct du du = { .seen = seen };
 
 	if (mafs_files_find(path, &where, &file, &fault) < 0) {
-		mafs_error("%s: %s", path, fault.what);
+		mafs_where_error(path, &fault);
 		return MAFS_EXIT_FAILURE;
 	}
 	du.control_path = where.volume.control_path;

@@ -120,7 +120,7 @@ static int list_paths(char **paths, int n, bool is_long, json_t *results)
 	for (int i = 0; i < n; i++) {
 		entries = list(paths[i], &is_dir, &fault);
 		if (!entries) {
-			mafs_error("%s: %s", paths[i], fault.what);
+			mafs_where_error(paths[i], &fault);
 			code = MAFS_EXIT_FAILURE;
 			continue;
 		}

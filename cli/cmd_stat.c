@@ -58,7 +58,7 @@ static json_t *ask(const char *name)
 	json_t *file = NULL;
 
 	if (mafs_files_find(name, &where, &file, &fault) < 0)
-		mafs_error("%s: %s", name, fault.what);
+		mafs_where_error(name, &fault);
 	return file;
 }
 

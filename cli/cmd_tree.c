@@ -5,6 +5,7 @@
 #include "names.h"
 #include "show.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <langinfo.h>
@@ -172,8 +173,9 @@ static int run(int argc, char **argv)
 			return mafs_command_usage(&mafs_command_tree,
 						  "unknown option %s",
 						  argv[optind - 1]);
+		errno = 0;
 		tree.depth_max = strtoul(optarg, &end, 10);
-		if (*end || tree.depth_max == 0)
+		if (errno || *end || *optarg == '-' || tree.depth_max == 0)
 			return mafs_command_usage(&mafs_command_tree,
 						  "%s is no depth", optarg);
 	}

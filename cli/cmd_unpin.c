@@ -29,7 +29,7 @@ static json_t *unpin(const char *path)
 	if (mafs_where_find(path, &where, &fault) < 0 ||
 	    mafs_client_call(where.volume.control_path, &request, &answer,
 			     &fault) < 0)
-		mafs_error("%s: %s", path, fault.what);
+		mafs_where_error(path, &fault);
 	else
 		mafs_name_to_json(answer, "path", path);
 	return answer;

@@ -28,7 +28,7 @@ static json_t *ask(const char *path)
 	json_t *file = NULL, *answer;
 
 	if (mafs_files_find(path, &where, &file, &fault) < 0) {
-		mafs_error("%s: %s", path, fault.what);
+		mafs_where_error(path, &fault);
 		return NULL;
 	}
 	answer = json_pack("{s:O, s:O, s:O, s:O}", "tier",

@@ -236,7 +236,7 @@ int mafs_move_path(const struct mafs_move *move, const char *path,
 	int code = MAFS_EXIT_OK;
 
 	if (!answer) {
-		mafs_error("%s: %s", path, fault.what);
+		mafs_where_error(path, &fault);
 		answer = failure(path, &fault);
 		code = MAFS_EXIT_FAILURE;
 	} else {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <mafs/cleanup.h>
+#include <mafs/diag.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -196,6 +197,17 @@ int mafs_where_find(const char *path, struct mafs_where *ret,
 	}
 	*ret = found;
 	return 0;
+}
+
+void mafs_where_error(const char *path, const struct mafs_fault *fault)
+{
+	size_t len = strlen(path);
+
+	if (!strncmp(fault->what, path, len) &&
+	    (fault->what[len] == ':' || fault->what[len] == ' '))
+		mafs_error("%s", fault->what);
+	else
+		mafs_error("%s: %s", path, fault->what);
 }
 
 void mafs_where_done(struct mafs_where *where)

@@ -48,6 +48,9 @@ bool mafs_where_is_below(const char *path, const char *directory);
 const struct mafs_mount *mafs_where_mount(const struct mafs_mounts *mounts,
 					  const char *path);
 
+/* Tells of what went wrong with @path, named once. */
+void mafs_where_error(const char *path, const struct mafs_fault *fault);
+
 /* "DIR on MNT", "DIR" when it is not mounted; for messages. Points into the
  * caller's buffer. */
 const char *mafs_where_title(const struct mafs_volume_ref *volume, char *ret,

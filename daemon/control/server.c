@@ -108,6 +108,21 @@ static enum MHD_Result reply_error(struct MHD_Connection *connection, int err,
 	return queued;
 }
 
+/* Which argument is no text? Taken for missing it would mean something else.
+ * NULL: none. */
+static const char *not_text(const json_t *body)
+{
+	static const char *const keys[] = { "path", "job", "name", "value" };
+
+	for (size_t i = 0; i < MAFS_ARRAY_SIZE(keys); i++) {
+		const json_t *member = json_object_get(body, keys[i]);
+
+		if (member && !json_is_string(member))
+			return keys[i];
+	}
+	return NULL;
+}
+
 /* What can be wrong with a call before it is served. */
 static int check(const struct exchange *exchange,
 		 const struct mafsd_route *route, struct mafsd_request *request,
@@ -123,6 +138,11 @@ static int check(const struct exchange *exchange,
 	if (exchange->body_len && !json_is_object(request->body))
 		return mafs_fault_set(fault, -EINVAL,
 				      "the body is no object of JSON");
+	if (not_text(request->body))
+		return mafs_fault_set(fault, -EINVAL,
+				      "%s in the body is no text: put it in "
+				      "quotes",
+				      not_text(request->body));
 	if (request->who && route->owner)
 		return mafs_fault_set(fault, -EPERM,
 				      "user %u may not: %s is for root and who "

@@ -197,12 +197,26 @@ static void duration_to_text(uint64_t ms, char *ret)
 		       ms / units[i].ms, units[i].suffix);
 }
 
+/* Exactly, unlike mafs_size_to_text(). */
+static void size_to_text(uint64_t bytes, char *ret)
+{
+	static const char *const units_of_1024[] = {
+		"", "K", "M", "G", "T", "P"
+	};
+	size_t i = 0;
+
+	for (; bytes && bytes % 1024 == 0 && i < 5; i++)
+		bytes /= 1024;
+	(void)snprintf(ret, MAFS_SETTING_TEXT_LEN, "%" PRIu64 "%s", bytes,
+		       units_of_1024[i]);
+}
+
 static void share_to_text(uint64_t share, char *ret)
 {
 	uint64_t part = share & ~MAFS_SHARE_OF_MEMORY;
 
 	if (!(share & MAFS_SHARE_OF_MEMORY))
-		(void)snprintf(ret, MAFS_SETTING_TEXT_LEN, "%" PRIu64, share);
+		size_to_text(share, ret);
 	else if (part % 100)
 		(void)snprintf(ret, MAFS_SETTING_TEXT_LEN,
 			       "%" PRIu64 ".%02" PRIu64 "%%", part / 100,

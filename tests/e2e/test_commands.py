@@ -111,6 +111,8 @@ def test_tree_and_du_add_up_by_tier(work):
     text = mafs("tree", vol.mnt).stdout
     assert "big  [memory clean, 1M]" in text, text
     assert "new" not in mafs("tree", "-L", "1", vol.mnt).stdout
+    for depth in ("0", "-1", "x", "", "9" * 30):
+        mafs("tree", "-L", depth, vol.mnt, code=2)
     vol.umount()
 
 
@@ -389,6 +391,9 @@ def test_path_outside_of_the_mount(work):
             assert "no mafs mount" in done.stderr, (command, done.stderr)
     refused(vol, "set", outside, "policy=hot", said=("no mafs mount",))
     refused(vol, "pin", f"{vol.mnt}/none", said=("No such file",))
+    for command in ("pin", "pull", "which", "stat", "ls", "du", "set"):
+        said = mafs(command, f"{vol.mnt}/none", code=1).stderr
+        assert said.count("none") == 1, said
     vol.umount()
 
 

@@ -495,6 +495,13 @@ static void test_bad_calls_are_refused_with_their_code(void **state)
 	assert_refused(fixture, "POST", "/v1/admin/push", "{", 400);
 	assert_refused(fixture, "POST", "/v1/admin/push", "[1]", 400);
 	assert_refused(fixture, "POST", "/v1/admin/push", "{\"path\": 3}", 400);
+	/* Taken for missing these would mean the default, or the volume. */
+	assert_refused(fixture, "POST", "/v1/admin/set",
+		       "{\"name\": \"dirty_max\", \"value\": 10}", 400);
+	assert_refused(fixture, "POST", "/v1/admin/set?path=a&name=policy",
+		       "{\"value\": true}", 400);
+	assert_refused(fixture, "POST", "/v1/admin/flush", "{\"path\": null}",
+		       400);
 	fixture->d.move_error = -ENOENT;
 	assert_refused(fixture, "POST", "/v1/admin/push?path=x", "", 404);
 }

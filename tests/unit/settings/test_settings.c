@@ -96,8 +96,10 @@ static void test_text_reads_as_the_same(void **state)
 		{ "writeback_after", "0s" }, { "writeback_after", "2h" },
 		{ "writeback_after", "3d" }, { "writeback_after", "1500ms" },
 		{ "promote", "off" },        { "writeback_at", "60%" },
-		{ "writeback_at", "0.25%" }, { "writeback_at", "4096" },
+		{ "writeback_at", "0.25%" }, { "writeback_at", "4K" },
 		{ "dirty_max", "auto" },     { "watermark_low", "0%" },
+		{ "dirty_max", "20M" },      { "dirty_max", "1G" },
+		{ "dirty_max", "4097" },     { "dirty_max", "1025M" },
 		{ "policy", "lru" },         { "policy", "s3fifo" },
 	};
 	char text[MAFS_SETTING_TEXT_LEN];
