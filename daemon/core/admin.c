@@ -21,6 +21,17 @@ int64_t mafsd_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int mafsd_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock,
+		     int64_t until_ms)
+{
+	const struct timespec until = {
+		.tv_sec = (time_t)(until_ms / 1000),
+		.tv_nsec = (long)(until_ms % 1000) * 1000000L,
+	};
+
+	return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
+}
+
 const char *mafsd_upcall_to_text(enum mafsd_upcall upcall)
 {
 	static const char *const names[] = {

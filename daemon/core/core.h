@@ -392,6 +392,9 @@ struct mafsd {
 };
 
 int64_t mafsd_now_ms(void);
+/* pthread_cond_timedwait() until then, whatever the clock on the wall does. */
+int mafsd_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock,
+		     int64_t until_ms);
 
 /* One setting as it is now. */
 #define mafsd_setting(d, name) \

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define RELIEFS_MAX 64
+#define THROTTLE_MS 200
 
 /* ---- N's descriptor ---- */
 
@@ -267,18 +268,12 @@ static ssize_t write_all(struct mafsd *d, const struct mafsd_caller *caller,
 /* Too much is dirty: writers wait for write-back, for a while. */
 static void throttle(struct mafsd *d)
 {
-	struct timespec until;
+	int64_t until_ms = mafsd_now_ms() + THROTTLE_MS;
 
 	mafsd_write_back_kick(d);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 200 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	pthread_mutex_lock(&d->wb_lock);
 	while (atomic_load(&d->dirty_bytes) > d->dirty_max_bytes &&
-	       pthread_cond_timedwait(&d->wb_round, &d->wb_lock, &until) == 0)
+	       mafsd_wait_until(&d->wb_round, &d->wb_lock, until_ms) == 0)
 		;
 	pthread_mutex_unlock(&d->wb_lock);
 }

@@ -11,10 +11,8 @@
  */
 #include "intern.h"
 
-#include <time.h>
-
-#define LOOK_EVERY_NS 500000000L
-#define TEND_EVERY_NS 50000000L /* while files grow past us */
+#define LOOK_EVERY_MS 500
+#define TEND_EVERY_MS 50 /* while files grow past us */
 #define PERCENT_MAX 10.0
 #define AVAILABLE_SHARE 16 /* of RAM */
 #define STEP_SHARE 16 /* of memory */
@@ -49,35 +47,28 @@ static void keep_below_watermark(struct mafsd *d)
 }
 
 /* Return: false: stop. */
-static bool wait_a_while(struct mafsd_pressure *pressure, long ns)
+static bool wait_a_while(struct mafsd_pressure *pressure, int ms)
 {
-	struct timespec until;
+	int64_t until_ms = mafsd_now_ms() + ms;
 	mafs_guard(&pressure->lock);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += ns;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	if (!pressure->stop)
-		pthread_cond_timedwait(&pressure->wake, &pressure->lock,
-				       &until);
+		mafsd_wait_until(&pressure->wake, &pressure->lock, until_ms);
 	return !pressure->stop;
 }
 
 static void *watch(void *argument)
 {
 	struct mafsd *d = argument;
-	long left_ns = LOOK_EVERY_NS, ns = LOOK_EVERY_NS;
+	int left_ms = LOOK_EVERY_MS, ms = LOOK_EVERY_MS;
 
 	mafsd_thread_enter();
-	while (wait_a_while(&d->pressure, ns)) {
-		ns = mafsd_raw_tend(d) ? TEND_EVERY_NS : LOOK_EVERY_NS;
-		left_ns -= ns;
-		if (left_ns > 0)
+	while (wait_a_while(&d->pressure, ms)) {
+		ms = mafsd_raw_tend(d) ? TEND_EVERY_MS : LOOK_EVERY_MS;
+		left_ms -= ms;
+		if (left_ms > 0)
 			continue;
-		left_ns = LOOK_EVERY_NS;
+		left_ms = LOOK_EVERY_MS;
 		atomic_store(&d->pressure.is_short, is_short(d));
 		if (atomic_load(&d->pressure.is_short))
 			shrink(d);

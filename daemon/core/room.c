@@ -6,9 +6,7 @@
  */
 #include "intern.h"
 
-#include <time.h>
-
-#define PATIENCE_NS 200000000L
+#define PATIENCE_MS 200
 
 /* Context: space->lock held. */
 static void take_answer(struct mafsd_space *space, int r,
@@ -57,17 +55,11 @@ static void wait_for_answer(struct mafsd_space *space)
 {
 	/* One that is under way is of before we asked. */
 	uint64_t wanted = space->n_answers + 1 + space->asking;
-	struct timespec until;
+	int64_t until_ms = mafsd_now_ms() + PATIENCE_MS;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += PATIENCE_NS;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	while (space->n_answers < wanted && !space->late)
-		if (pthread_cond_timedwait(&space->answered, &space->lock,
-					   &until) != 0)
+		if (mafsd_wait_until(&space->answered, &space->lock,
+				     until_ms) != 0)
 			space->late = true;
 }
 

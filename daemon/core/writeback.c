@@ -11,6 +11,8 @@
 
 /* From here on one syncfs is cheaper than a flush for each file. */
 #define FLUSH_ALL_FROM 8
+/* The thread looks so often, also when nothing wakes it. */
+#define WAIT_MS_MAX 1000
 
 /* No mark is gone for good before the bytes are down. */
 static int settle_and_unmark(struct mafsd *d, struct mafsd_copy *copy)
@@ -215,23 +217,15 @@ int mafsd_write_back_all(struct mafsd *d)
 
 static void wait_until(struct mafsd *d, int64_t due_ms)
 {
-	struct timespec until;
-	int64_t wait_ms = due_ms - mafsd_now_ms();
+	int64_t now_ms = mafsd_now_ms();
 
-	if (wait_ms <= 0)
+	if (due_ms <= now_ms)
 		return;
-	if (wait_ms > 1000)
-		wait_ms = 1000;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += wait_ms / 1000;
-	until.tv_nsec += wait_ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
+	if (due_ms > now_ms + WAIT_MS_MAX)
+		due_ms = now_ms + WAIT_MS_MAX;
 	pthread_mutex_lock(&d->wb_lock);
 	if (!d->wb_urgent && !d->stopping)
-		pthread_cond_timedwait(&d->wb_wake, &d->wb_lock, &until);
+		mafsd_wait_until(&d->wb_wake, &d->wb_lock, due_ms);
 	pthread_mutex_unlock(&d->wb_lock);
 }
 
