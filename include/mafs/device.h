@@ -40,11 +40,13 @@ const char *mafs_device_kind_to_text(enum mafs_device_kind kind);
  * "dax:/dev/daxX.Y", or a plain path to either
  * @path: owned; NULL for memfd
  * @size_bytes: 0: as it is
+ * @forgets: what is stored there need not outlive the machine: no flushes
  */
 struct mafs_device_spec {
 	enum mafs_device_kind kind;
 	char *path;
 	uint64_t size_bytes;
+	bool forgets;
 };
 
 /* Return: 0; -EINVAL, -ERANGE, -ENOMEM; the fault says what is meant. */
@@ -138,6 +140,10 @@ struct mafs_device_format {
 	uint64_t log_bytes;
 	uint64_t checkpoint_after_bytes;
 	bool secondary; /* no log; the primary's log names it */
+	/* NULL, or what the superblock of a tiered volume's memory says: its
+	 * identities, master and session. Units of 4 KiB, and a table of memory
+	 * files. */
+	const struct mafs_superblock *tiered;
 };
 
 /* Writes both superblock copies, the pulse page and an empty log; the old

@@ -255,6 +255,90 @@ struct mafs_omf_link {
 };
 static_assert(sizeof(struct mafs_omf_link) == 40, "computed size");
 
+/* ---- mapped devices of tiered volumes ----
+ *
+ * Bytes that a directory's files have in memory, on a device that is cut into
+ * units. Each *memory file* has a slot in the table, which is a third chain of
+ * segments, slot number 2; the first one begins where the first segment of log
+ * slot B ends, which is as long as that of A. In a segment memory files stand
+ * at each multiple of MAFS_OMF_FILE_BYTES from its start on but the first.
+ *
+ * The log names a memory file by its tag, as one extent of that UUID: eight
+ * random bytes, then the offset of its slot, big-endian.
+ *
+ * What it was lent: stored before anything else on a device or in a file that
+ * held nothing, and left there when a session ends.
+ */
+#define MAFS_OMF_LENT_OFFSET 12288U
+#define MAFS_OMF_LENT_MAGIC 0x544e454c53464d41ULL /* "AMFSLENT" */
+#define MAFS_OMF_TABLE_SLOT 2U
+#define MAFS_OMF_FILE_BYTES 1024U
+#define MAFS_OMF_FILE_MAGIC 0x454c494653464d41ULL /* "AMFSFILE" */
+#define MAFS_OMF_FILE_ID_MAX 512U
+#define MAFS_OMF_FILE_RUNS 13U
+#define MAFS_OMF_RUN_LIST_MAGIC 0x534e555253464d41ULL /* "AMFSRUNS" */
+
+struct mafs_omf_lent {
+	__le64 magic;
+	__le32 crc;
+	__le32 reserved;
+};
+static_assert(sizeof(struct mafs_omf_lent) == 16, "on-media size");
+
+/* Bytes [file_offset, file_offset + length) of a file; whole units. */
+struct mafs_omf_run {
+	__le64 file_offset;
+	__le64 offset; /* on the device */
+	__le64 length;
+};
+static_assert(sizeof(struct mafs_omf_run) == 24, "on-media size");
+
+/* What a memory file is now. The valid one of two copies with the later
+ * generation (modulo 2^32) counts; the other is stored next. The last run's
+ * length is @last_length, whatever stands with the run. @crc: of the tag, then
+ * of this; @runs_crc: of @n_runs runs without the last one's length. */
+struct mafs_omf_file_state {
+	__le64 size;
+	__le64 mtime_sec, atime_sec; /* two's complement */
+	__le32 mtime_nsec, atime_nsec;
+	__le64 list; /* offset of the first run list; 0: the runs are here */
+	__le64 last_length;
+	__le32 generation;
+	__le32 n_runs;
+	__le32 runs_crc;
+	__le32 crc;
+};
+static_assert(sizeof(struct mafs_omf_file_state) == 64, "on-media size");
+
+/* @magic is stored last, and cleared first: 0 is a free slot. @crc: of @tag,
+ * @id_len and @id. */
+struct mafs_omf_memory_file {
+	__le64 magic;
+	__le32 crc;
+	__le16 id_len;
+	__le16 pad;
+	__u8 tag[16];
+	__u8 reserved[32];
+	struct mafs_omf_file_state states[2];
+	__u8 id[MAFS_OMF_FILE_ID_MAX]; /* the `map` record of its file */
+	struct mafs_omf_run runs[MAFS_OMF_FILE_RUNS];
+	__u8 pad1[8];
+};
+static_assert(sizeof(struct mafs_omf_memory_file) == MAFS_OMF_FILE_BYTES,
+	      "on-media size");
+
+/* One allocation unit; runs follow up to its end. @crc: of this, with @crc and
+ * @next as zero. */
+struct mafs_omf_run_list {
+	__le64 magic;
+	__le32 crc;
+	__le32 index; /* in its chain, from 0 */
+	__u8 tag[16];
+	__le64 next; /* offset; meant only when there are more runs */
+	__u8 reserved[24];
+};
+static_assert(sizeof(struct mafs_omf_run_list) == 64, "on-media size");
+
 /* ---- memory volumes ----
  *
  * Inodes are named by id, names by (parent id, name). Each record says what is

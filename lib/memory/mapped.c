@@ -52,6 +52,11 @@ void mapped_take_superblock(struct mapped *mapped,
 	for (uint32_t slot = 0; slot < N_SLOTS; slot++)
 		mapped->slot_offsets[slot] = has_log ? sb->slots[slot].offset :
 						       0;
+	/* Behind slot B's, which is as long as A's; followed, it is checked. */
+	mapped->slot_offsets[MAFS_OMF_TABLE_SLOT] =
+		sb->incompat & MAFS_OMF_INCOMPAT_TIERED ?
+			2 * sb->slots[1].offset - sb->slots[0].offset :
+			0;
 }
 
 static struct mapped *mapped_new(enum mafs_device_kind kind, bool read_only)
@@ -73,7 +78,7 @@ static void mapped_free(struct mapped *mapped)
 {
 	if (!mapped)
 		return;
-	for (uint32_t slot = 0; slot < N_SLOTS; slot++)
+	for (uint32_t slot = 0; slot < N_CHAINS; slot++)
 		chain_done(&mapped->chains[slot]);
 	mafs_alloc_free(mapped->base.alloc);
 	mafs_mapping_close(mapped->mapping);
@@ -245,8 +250,9 @@ static int take_lock(const struct mapped *mapped, const char *path,
 	return 0;
 }
 
-static int map_device(struct mapped *mapped, uint64_t size, const char *path,
-		      struct mafs_fault *fault)
+static int map_device(struct mapped *mapped,
+		      const struct mafs_device_spec *spec, uint64_t size,
+		      const char *path, struct mafs_fault *fault)
 {
 	static const enum mafs_persist persist[] = {
 		[MAFS_DEVICE_FILE] = MAFS_PERSIST_FILE,
@@ -263,7 +269,8 @@ static int map_device(struct mapped *mapped, uint64_t size, const char *path,
 				      "least",
 				      path, (unsigned long long)size);
 	err = mafs_mapping_open(mapped->base.fd, size,
-				persist[mapped->base.kind],
+				spec->forgets ? MAFS_PERSIST_NEVER :
+						persist[mapped->base.kind],
 				mapped->base.read_only, &mapping);
 	if (err)
 		return mafs_fault_set(fault, err,
@@ -306,7 +313,7 @@ int mafs_device_open(const struct mafs_device_spec *spec, bool make,
 	if (!err && lock && !read_only)
 		err = take_lock(mapped, path, fault);
 	if (!err)
-		err = map_device(mapped, size, path, fault);
+		err = map_device(mapped, spec, size, path, fault);
 	if (!err && !make)
 		err = check_size(mapped, path, fault);
 	if (err)

@@ -6,7 +6,8 @@
 #include <mafs/device.h>
 
 #define SEGMENT_ALIGN 4096U
-#define N_SLOTS 2U
+#define N_SLOTS 2U /* of the log */
+#define N_CHAINS 3U /* and the table of a tiered volume's memory files */
 
 /**
  * struct segment - one piece of a log slot
@@ -30,7 +31,7 @@ struct chain {
 /**
  * struct mapped - the device behind struct mafs_device
  * @data_bytes: what the superblock promises, whole units
- * @slot_offsets: of the first segments; 0: it has no log
+ * @slot_offsets: of the first segments; 0: it has no such chain
  * @chains: under base.lock. A chain that is ours is changed only by who stores
  *	to its region, so that one may read it without the lock
  */
@@ -38,9 +39,9 @@ struct mapped {
 	struct mafs_device base;
 	struct mafs_mapping *mapping;
 	uint64_t data_bytes;
-	uint64_t slot_offsets[N_SLOTS];
+	uint64_t slot_offsets[N_CHAINS];
 	uint64_t checkpoint_after_bytes;
-	struct chain chains[N_SLOTS];
+	struct chain chains[N_CHAINS];
 };
 
 static inline struct mapped *mapped_of(struct mafs_device *device)
@@ -72,6 +73,8 @@ uint64_t mapped_room_locked(const struct mapped *mapped);
 
 /* ---- mapped_chain.c ---- */
 
+/* "log slot A", ... */
+const char *chain_to_text(uint32_t slot);
 void chain_done(struct chain *chain);
 /* What is known may be old. Under base.lock. */
 void chain_forget(struct chain *chain);

@@ -31,6 +31,17 @@
 
 static const uint64_t head_bytes = sizeof(struct mafs_omf_segment);
 
+const char *chain_to_text(uint32_t slot)
+{
+	static const char *const texts[N_CHAINS] = {
+		"log slot A",
+		"log slot B",
+		"table of memory files",
+	};
+
+	return texts[slot];
+}
+
 void chain_done(struct chain *chain)
 {
 	free(chain->segments);
@@ -114,9 +125,9 @@ static const char *head_fault(const struct mapped *mapped, uint32_t slot,
 static int segment_fault(struct mafs_fault *fault, int err, uint32_t slot,
 			 uint64_t index, uint64_t offset, const char *why)
 {
-	return mafs_fault_at(fault, err, offset,
-			     "log slot %c: segment %llu: %s", slot ? 'B' : 'A',
-			     (unsigned long long)index, why);
+	return mafs_fault_at(fault, err, offset, "%s: segment %llu: %s",
+			     chain_to_text(slot), (unsigned long long)index,
+			     why);
 }
 
 static int chain_reserve_one(struct chain *chain)

@@ -3,7 +3,8 @@
  * Formats a mapped device. Stores in order, each flushed before the next:
  *
  *	both superblock copies wiped	it is no device of any volume
- *	pulse page, heads of both slots' first segments
+ *	pulse page, heads of both slots' first segments; of a tiered volume
+ *	also the table's
  *	empty log, superblock copy 0	it is formatted
  *	superblock copy 1		as copy 0
  *
@@ -19,9 +20,11 @@
 
 #define UNIT_DAX (2U << 20)
 #define UNIT_ELSE (64U << 10)
+#define UNIT_TIERED 4096U
 #define UNIT_MIN 4096U
 #define UNIT_MAX (1U << 30)
 #define LOG_MIN (64ULL << 10)
+#define TABLE_MIN (64ULL << 10)
 #define LOG_MAX_DEFAULT (8ULL << 20)
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -34,6 +37,8 @@ static uint32_t choose_unit(const struct mafs_device *device,
 {
 	if (format->alloc_unit_bytes)
 		return format->alloc_unit_bytes;
+	if (format->tiered)
+		return UNIT_TIERED;
 	return device->kind == MAFS_DEVICE_DAX ? UNIT_DAX : UNIT_ELSE;
 }
 
@@ -56,8 +61,22 @@ static uint64_t choose_log_bytes(const struct mafs_device *device,
 	return bytes - bytes % SEGMENT_ALIGN;
 }
 
+/* Of the table's first segment: a file in 256 KiB; the table grows. */
+static uint64_t choose_table_bytes(const struct mafs_device *device,
+				   const struct mafs_device_format *format)
+{
+	uint64_t bytes = device->size_bytes / 256;
+
+	if (!format->tiered)
+		return 0;
+	if (bytes < TABLE_MIN)
+		bytes = TABLE_MIN;
+	return bytes - bytes % SEGMENT_ALIGN;
+}
+
+/* Only who maps a unit by itself needs it aligned. */
 static int check_unit(const struct mafs_device *device, uint32_t unit,
-		      struct mafs_fault *fault)
+		      bool tiered, struct mafs_fault *fault)
 {
 	char text[MAFS_SIZE_TEXT_LEN], align[MAFS_SIZE_TEXT_LEN];
 
@@ -68,7 +87,7 @@ static int check_unit(const struct mafs_device *device, uint32_t unit,
 				      "allocation unit of %s: a power of two "
 				      "from 4K to 1G",
 				      text);
-	if (unit % device->align_bytes)
+	if (!tiered && unit % device->align_bytes)
 		return mafs_fault_set(fault, -EINVAL,
 				      "allocation unit of %s: the device is "
 				      "mapped in pages of %s",
@@ -78,14 +97,15 @@ static int check_unit(const struct mafs_device *device, uint32_t unit,
 
 /* Does the device hold its head, the log, and one unit of data at least? */
 static int check_room(const struct mafs_device *device, uint32_t unit,
-		      uint64_t log_bytes, struct mafs_fault *fault)
+		      uint64_t log_bytes, uint64_t table_bytes,
+		      struct mafs_fault *fault)
 {
 	char text[MAFS_SIZE_TEXT_LEN];
 	uint64_t end = MAFS_OMF_SEGMENTS_OFFSET;
 
 	mafs_size_to_text(device->size_bytes, text);
 	if (log_bytes > device->size_bytes / 4 ||
-	    !mafs_align_up(end + 2 * log_bytes, unit, &end) ||
+	    !mafs_align_up(end + 2 * log_bytes + table_bytes, unit, &end) ||
 	    !mafs_range_fits(end, unit, device->size_bytes))
 		return mafs_fault_set(fault, -EINVAL,
 				      "log: two slots of %llu bytes and units "
@@ -112,11 +132,13 @@ static int check_log(const struct mafs_device *device, uint64_t log_bytes,
 	return 0;
 }
 
-/* Zeros from 0 on: both superblock copies, then the pulse page. */
-static int wipe_head(struct mafs_device *device)
+/* Zeros from 0 on: both superblock copies, then the pulse page. What says that
+ * mafs was lent it stays. */
+static int wipe_head(struct mafs_device *device, bool tiered)
 {
 	const uint64_t ends[] = { 0, MAFS_OMF_PULSE_OFFSET,
-				  MAFS_OMF_SEGMENTS_OFFSET };
+				  tiered ? MAFS_OMF_LENT_OFFSET :
+					   MAFS_OMF_SEGMENTS_OFFSET };
 	int err = 0;
 
 	for (size_t i = 1; !err && i < MAFS_ARRAY_SIZE(ends); i++) {
@@ -129,9 +151,21 @@ static int wipe_head(struct mafs_device *device)
 	return err;
 }
 
-static int format_primary(struct mapped *mapped, struct mafs_superblock *sb,
-			  uint64_t log_bytes, struct mafs_fault *fault)
+/* The slots are free ones. */
+static int format_table(struct mapped *mapped, uint64_t offset, uint64_t bytes)
 {
+	int err = mafs_guarded_zero(mapped->base.base + offset, bytes);
+
+	chain_forget(&mapped->chains[MAFS_OMF_TABLE_SLOT]);
+	return err ? err :
+		     chain_format(mapped, MAFS_OMF_TABLE_SLOT, offset, bytes);
+}
+
+static int format_primary(struct mapped *mapped, struct mafs_superblock *sb,
+			  uint64_t log_bytes, uint64_t table_bytes,
+			  struct mafs_fault *fault)
+{
+	uint64_t table = MAFS_OMF_SEGMENTS_OFFSET + 2 * log_bytes;
 	int err = 0;
 
 	for (uint32_t slot = 0; slot < N_SLOTS && !err; slot++) {
@@ -141,6 +175,8 @@ static int format_primary(struct mapped *mapped, struct mafs_superblock *sb,
 		err = chain_format(mapped, slot, sb->slots[slot].offset,
 				   log_bytes);
 	}
+	if (!err && table_bytes)
+		err = format_table(mapped, table, table_bytes);
 	if (err)
 		return mafs_fault_set(fault, err, "log: cannot be written");
 	mapped_take_superblock(mapped, sb);
@@ -157,6 +193,27 @@ static int format_secondary(struct mapped *mapped, struct mafs_superblock *sb,
 	return err ? err : mafs_superblock_flip(&mapped->base.media, sb, fault);
 }
 
+static struct mafs_superblock
+superblock_of(const struct mafs_device *device,
+	      const struct mafs_device_format *format, uint32_t unit)
+{
+	struct mafs_superblock sb = {
+		.incompat = MAFS_OMF_INCOMPAT_MEMORY,
+		.fs_uuid = format->fs_uuid,
+	};
+
+	if (format->tiered)
+		sb = *format->tiered;
+	else
+		mafs_uuid_generate(&sb.device_uuid);
+	if (format->secondary)
+		sb.incompat |= MAFS_OMF_INCOMPAT_SECONDARY;
+	sb.device_size_bytes = device->size_bytes;
+	sb.alloc_unit_bytes = unit;
+	sb.checkpoint_after_bytes = format->checkpoint_after_bytes;
+	return sb;
+}
+
 int mafs_device_format(struct mafs_device *device,
 		       const struct mafs_device_format *format,
 		       struct mafs_fault *fault)
@@ -164,36 +221,28 @@ int mafs_device_format(struct mafs_device *device,
 	struct mapped *mapped = mapped_of(device);
 	uint32_t unit = choose_unit(device, format);
 	uint64_t log_bytes = choose_log_bytes(device, format, unit);
-	struct mafs_superblock sb = {
-		.incompat = MAFS_OMF_INCOMPAT_MEMORY,
-		.fs_uuid = format->fs_uuid,
-		.device_size_bytes = device->size_bytes,
-		.alloc_unit_bytes = unit,
-		.checkpoint_after_bytes = format->checkpoint_after_bytes,
-	};
+	uint64_t table_bytes = choose_table_bytes(device, format);
+	struct mafs_superblock sb = superblock_of(device, format, unit);
 	int err;
 
 	if (device->read_only)
 		return mafs_fault_set(fault, -EROFS, "opened for reading");
-	err = check_unit(device, unit, fault);
+	err = check_unit(device, unit, format->tiered, fault);
 	if (!err && !format->secondary)
 		err = check_log(device, log_bytes, sb.checkpoint_after_bytes,
 				fault);
 	if (!err)
-		err = check_room(device, unit, log_bytes, fault);
+		err = check_room(device, unit, log_bytes, table_bytes, fault);
 	if (err)
 		return err;
 	if (!sb.checkpoint_after_bytes)
 		sb.checkpoint_after_bytes = log_bytes / 2;
-	if (format->secondary)
-		sb.incompat |= MAFS_OMF_INCOMPAT_SECONDARY;
-	mafs_uuid_generate(&sb.device_uuid);
-	err = wipe_head(device);
+	err = wipe_head(device, format->tiered);
 	if (err)
 		return mafs_fault_at(fault, err, 0,
 				     "superblock: cannot be written");
 	device->uuid = sb.device_uuid;
-	return format->secondary ?
-		       format_secondary(mapped, &sb, fault) :
-		       format_primary(mapped, &sb, log_bytes, fault);
+	return format->secondary ? format_secondary(mapped, &sb, fault) :
+				   format_primary(mapped, &sb, log_bytes,
+						  table_bytes, fault);
 }

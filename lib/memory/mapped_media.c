@@ -56,7 +56,7 @@ static int find(struct mapped *mapped, enum mafs_region region, uint64_t offset,
 static void forget_chains(struct mapped *mapped)
 {
 	mafs_guard(&mapped->base.lock);
-	for (uint32_t slot = 0; slot < N_SLOTS; slot++)
+	for (uint32_t slot = 0; slot < N_CHAINS; slot++)
 		if (!mapped_owns_log(mapped))
 			chain_forget(&mapped->chains[slot]);
 }

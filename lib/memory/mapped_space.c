@@ -20,7 +20,7 @@ static int head_end(const struct mapped *mapped, uint64_t *ret)
 {
 	uint64_t end = MAFS_OMF_SEGMENTS_OFFSET;
 
-	for (uint32_t slot = 0; slot < N_SLOTS; slot++) {
+	for (uint32_t slot = 0; slot < N_CHAINS; slot++) {
 		const struct chain *chain = &mapped->chains[slot];
 
 		/* The head was validated: it lies on the device. */
@@ -31,15 +31,22 @@ static int head_end(const struct mapped *mapped, uint64_t *ret)
 	return mafs_align_up(end, mapped->base.unit_bytes, ret) ? 0 : -EUCLEAN;
 }
 
-static bool first_segments_cross(const struct mapped *mapped)
+static bool firsts_cross(const struct chain *a, const struct chain *b)
 {
-	const struct chain *a = &mapped->chains[0], *b = &mapped->chains[1];
-
 	return a->n && b->n &&
 	       a->segments[0].offset <
 		       b->segments[0].offset + b->segments[0].length &&
 	       b->segments[0].offset <
 		       a->segments[0].offset + a->segments[0].length;
+}
+
+static bool first_segments_cross(const struct mapped *mapped)
+{
+	const struct chain *chains = mapped->chains;
+
+	return firsts_cross(&chains[0], &chains[1]) ||
+	       firsts_cross(&chains[0], &chains[2]) ||
+	       firsts_cross(&chains[1], &chains[2]);
 }
 
 static int claim_segments(const struct mapped *mapped, uint32_t slot,
@@ -54,8 +61,8 @@ static int claim_segments(const struct mapped *mapped, uint32_t slot,
 		if (mafs_alloc_claim(alloc, segment->offset, segment->length,
 				     &why))
 			return mafs_fault_at(fault, -EUCLEAN, segment->offset,
-					     "log slot %c: segment %zu: %.300s",
-					     slot ? 'B' : 'A', i, why.what);
+					     "%s: segment %zu: %.300s",
+					     chain_to_text(slot), i, why.what);
 	}
 	return 0;
 }
@@ -66,7 +73,7 @@ static int claim_all(struct mapped *mapped, struct mafs_alloc *alloc,
 	uint64_t end = 0;
 	int err;
 
-	for (uint32_t slot = 0; slot < N_SLOTS; slot++) {
+	for (uint32_t slot = 0; slot < N_CHAINS; slot++) {
 		chain_forget(&mapped->chains[slot]);
 		err = chain_follow(mapped, slot, UINT64_MAX, fault);
 		if (err)
@@ -81,7 +88,7 @@ static int claim_all(struct mapped *mapped, struct mafs_alloc *alloc,
 	if (err)
 		return mafs_fault_at(fault, -EUCLEAN, 0,
 				     "log slots: no room for data behind them");
-	for (uint32_t slot = 0; slot < N_SLOTS && !err; slot++)
+	for (uint32_t slot = 0; slot < N_CHAINS && !err; slot++)
 		err = claim_segments(mapped, slot, alloc, fault);
 	return err;
 }
