@@ -25,8 +25,8 @@ int mafs_attached_open(const char *source, struct mafs_attached *ret,
 	if (r < 0)
 		return r;
 	device.live = device.volume.pid != 0;
-	r = mafs_memory_tmpfs_attach(device.volume.memory_path, true,
-				     &device.memory, fault);
+	r = mafs_memory_attach(device.volume.memory_path, true, &device.memory,
+			       fault);
 	if (r == -ENOENT)
 		return mafs_fault_set(fault, -ENODATA,
 				      "%s has nothing in memory", source);

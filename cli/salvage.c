@@ -69,8 +69,8 @@ static int salvage_held(const struct mafs_volume_ref *volume,
 	struct mafs_attached device = { .volume = *volume };
 	int r;
 
-	r = mafs_memory_tmpfs_attach(volume->memory_path, true, &device.memory,
-				     fault);
+	r = mafs_memory_attach(volume->memory_path, true, &device.memory,
+			       fault);
 	if (r < 0)
 		return r;
 	r = mafs_check_device(device.memory, &volume->uuid, false, &check,
@@ -93,7 +93,7 @@ int mafs_give_up(const struct mafs_volume_ref *volume, const char *directory,
 	if (directory)
 		r = salvage_held(volume, directory, fault);
 	if (r == 0)
-		r = mafs_memory_tmpfs_destroy(volume->memory_path, fault);
+		r = mafs_memory_destroy(volume->memory_path, fault);
 	if (r == 0 && held)
 		mafs_volume_memory_given_up(held);
 	mafs_volume_close(held);

@@ -80,19 +80,44 @@ int mafs_hot_files_find(struct mafs_hot_table *table,
 		r = mafs_inventory_read(memory, false, &files.inventory);
 	if (r < 0)
 		return r;
+	files.memory = memory;
 	*ret = files;
 	files = (struct mafs_hot_files){ 0 };
+	return 0;
+}
+
+/* Gone meanwhile: as the log says. */
+static int show_extents(struct mafs_memory *memory, const struct mafs_map *map,
+			struct mafs_descriptor *descriptor)
+{
+	struct mafs_map extents;
+	int r = memory->ops->extents(memory, map, &extents);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	mafs_map_done(&descriptor->map);
+	descriptor->map = extents;
 	return 0;
 }
 
 int mafs_hot_files_describe(const struct mafs_hot_files *files, size_t i,
 			    struct mafs_descriptor *ret)
 {
+	_cleanup_(
+		mafs_descriptor_done) struct mafs_descriptor descriptor = { 0 };
 	const struct mafs_map *map = &files->hot[i]->map;
 	const struct mafs_memory_info *info = NULL;
+	int r;
 
 	if (map->n_extents == 1)
 		info = mafs_inventory_find(&files->inventory,
 					   &map->extents[0].device_uuid);
-	return mafs_describe(files->hot[i], &files->places[i], info, ret);
+	r = mafs_describe(files->hot[i], &files->places[i], info, &descriptor);
+	if (r == 0 && info)
+		r = show_extents(files->memory, map, &descriptor);
+	if (r < 0)
+		return r;
+	*ret = descriptor;
+	descriptor = (struct mafs_descriptor){ 0 };
+	return 0;
 }

@@ -81,7 +81,7 @@ static int attach(struct mafs_live *live, struct mafs_fault *fault)
 	detach(live);
 	if (stat(live->path, &st) < 0)
 		return errno == ENOTDIR ? -ENOENT : -errno;
-	r = mafs_memory_tmpfs_attach(live->path, true, &live->memory, fault);
+	r = mafs_memory_attach(live->path, true, &live->memory, fault);
 	if (r < 0)
 		return r;
 	live->path_st = st;

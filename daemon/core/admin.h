@@ -54,6 +54,7 @@ struct mafsd_status {
 	const char *source; /* borrowed from the daemon */
 	const char *mountpoint; /* borrowed from the daemon */
 	const char *memory_kind;
+	const char *memory_path; /* of a file or device-DAX; else NULL */
 	const char *policy; /* of eviction */
 	uint64_t memory_size_bytes;
 	uint64_t memory_used_bytes;

@@ -55,26 +55,6 @@ static uint64_t memory_bytes(struct mafsd *d, struct mafsd_file *file)
 	return r < 0 ? 0 : (uint64_t)st.st_blocks * 512;
 }
 
-/* On a tmpfs the length of the one extent is the memory file's.
- * Context: inode->lock held. */
-static int true_map(struct mafsd *d, struct mafsd_file *file,
-		    struct mafs_map *ret)
-{
-	struct mafs_memory_file *mem;
-	struct stat st;
-	int r;
-
-	r = mafs_map_copy(&file->map, ret);
-	if (r < 0 || !d->memory->ops->kernel_serves || ret->n_extents != 1)
-		return r;
-	if (mafsd_mem_get(d, file, &mem) < 0)
-		return 0;
-	if (d->memory->ops->stat(mem, &st) == 0 && st.st_size > 0)
-		ret->extents[0].length_bytes = (uint64_t)st.st_size;
-	mafsd_mem_put(d, file);
-	return 0;
-}
-
 /* Its extents are left out without @whole. Context: inode->lock held. */
 static int describe_bytes(struct mafsd *d, struct mafsd_file *file, bool whole,
 			  struct mafsd_file_info *ret)
@@ -94,7 +74,9 @@ static int describe_bytes(struct mafsd *d, struct mafsd_file *file, bool whole,
 	ret->id = file->id;
 	ret->memory_bytes = memory_bytes(d, file);
 	ret->dirty_bytes = mafs_ranges_total(&file->dirty);
-	return whole ? true_map(d, file, &ret->map) : 0;
+	if (!whole)
+		return 0;
+	return d->memory->ops->extents(d->memory, &file->map, &ret->map);
 }
 
 static int describe(struct mafsd *d, struct mafsd_inode *inode, bool whole,

@@ -335,8 +335,9 @@ enum mafs_use mafsd_mem_use(struct mafsd *d, struct mafsd_file *file,
 
 	/* Nobody was ever passed through, but by an earlier daemon; where there
 	 * is no mount nobody is waited for. */
-	if (!d->pass_m && !file->unverified &&
-	    !(d->kernel && file->mapped_writer))
+	if (!d->memory->ops->kernel_serves ||
+	    (!d->pass_m && !file->unverified &&
+	     !(d->kernel && file->mapped_writer)))
 		return MAFS_USE_NONE;
 	if (!mafsd_slot_close(&d->slots, &file->mem_slot))
 		return MAFS_USE_SOME;
@@ -431,7 +432,7 @@ static bool written_by_survivor(struct mafsd *d, struct mafsd_file *file)
 	bool used = true;
 	int fd;
 
-	if (!d->root)
+	if (!d->root || !d->memory->ops->kernel_serves)
 		return false; /* passthrough was never had */
 	if (!mafsd_slot_close(&d->slots, &file->mem_slot) ||
 	    d->memory->ops->open(d->memory, &file->map, false, &mem) < 0)

@@ -15,7 +15,6 @@ static int format(struct mafsd *d, struct mafs_fault *fault)
 	struct mafs_superblock sb = {
 		.incompat = MAFS_OMF_INCOMPAT_TIERED,
 		.fs_uuid = d->volume->uuid,
-		.device_size_bytes = d->options.memory.size_bytes,
 		.master_boot = d->volume->session.boot_id,
 		.master_epoch = 1,
 		.session = d->volume->session.number,
@@ -23,7 +22,7 @@ static int format(struct mafsd *d, struct mafs_fault *fault)
 
 	mafs_uuid_generate(&sb.device_uuid);
 	mafs_uuid_generate(&sb.master_instance);
-	return mafs_log_format(&d->memory->media, &sb, fault);
+	return d->memory->ops->format(d->memory, &sb, fault);
 }
 
 int mafsd_journal_open(struct mafsd *d, bool recover, struct mafs_fault *fault)
@@ -139,6 +138,9 @@ int mafsd_journal_append(struct mafsd *d, const struct mafs_entry *entry)
 	}
 	if (undo.type == MAFS_OMF_MAP)
 		mafs_map_done(&undo.map.map);
+	/* Its room is that of data: it must not outgrow what is kept free. */
+	if (!d->memory->ops->kernel_serves && mafs_log_is_overdue(journal->log))
+		mafsd_journal_tend(d);
 	return r;
 }
 

@@ -118,7 +118,8 @@ static int default_size(struct mafsd *d)
 	struct mafs_bounds bounds;
 	int r;
 
-	if (d->options.memory.size_bytes > 0)
+	if (d->options.memory.size_bytes > 0 ||
+	    strcmp(d->options.memory.kind, "tmpfs") != 0)
 		return 0;
 	r = mafs_bounds_read(&bounds);
 	if (r < 0)
@@ -132,13 +133,17 @@ static int default_size(struct mafsd *d)
 }
 
 /* Bytes of a session that ended go; the mount point stays. */
-static int clear_memory_path(struct mafsd *d)
+static int clear_memory_path(struct mafsd *d, struct mafs_fault *fault)
 {
 	const char *path = d->volume->memory_path;
+	int r;
 
-	mafs_memory_tmpfs_destroy(path, NULL);
+	r = mafs_memory_destroy(path, fault);
+	if (r < 0)
+		return r;
 	if (d->cloned && mkdir(path, 0700) < 0 && errno != EEXIST)
-		return -errno;
+		return mafs_fault_set(fault, -errno, "%s: %s", path,
+				      strerror(errno));
 	return 0;
 }
 
@@ -172,7 +177,7 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 		return mafs_fault_set(fault, r, "size of memory: %s",
 				      strerror(-r));
 	if (left_on_this_boot(d)) {
-		r = mafs_memory_tmpfs_attach(path, false, &d->memory, fault);
+		r = mafs_memory_attach(path, false, &d->memory, fault);
 		if (r < 0 && r != -ENOENT)
 			return r;
 		recover = r == 0;
@@ -194,18 +199,19 @@ static int open_memory(struct mafsd *d, struct mafs_fault *fault)
 				      "without ro first",
 				      d->options.source);
 	if (!recover) {
-		r = clear_memory_path(d);
+		r = clear_memory_path(d, fault);
 		if (r < 0)
-			return mafs_fault_set(fault, r, "%s: %s", path,
-					      strerror(-r));
-		r = mafs_memory_tmpfs_make(path, &d->options.memory, &d->memory,
-					   fault);
+			return r;
+		r = mafs_memory_make(path, &d->options.memory, &d->volume->uuid,
+				     &d->memory, fault);
 		if (r < 0)
 			return r;
 	}
 	r = mafsd_journal_open(d, recover, fault);
-	if (r < 0 && !recover)
-		mafs_memory_tmpfs_destroy(path, NULL);
+	if (r < 0 && !recover) {
+		d->memory->ops->free(take_ptr(d->memory));
+		mafs_memory_destroy(path, NULL);
+	}
 	if (r < 0)
 		return r;
 	r = d->memory->ops->usage(d->memory, &usage);
@@ -446,7 +452,7 @@ int mafsd_stop(struct mafsd *d, struct mafs_fault *fault)
 		return r;
 	mafsd_table_done(d); /* closes what is open in memory */
 	d->memory->ops->free(take_ptr(d->memory));
-	return mafs_memory_tmpfs_destroy(d->volume->memory_path, fault);
+	return mafs_memory_destroy(d->volume->memory_path, fault);
 }
 
 void mafsd_free(struct mafsd *d)

@@ -22,6 +22,7 @@ static int evict_locked(struct mafsd *d, struct mafsd_inode *inode,
 			bool patient)
 {
 	struct mafsd_file *file = inode->file;
+	bool leased = d->root && d->memory->ops->kernel_serves;
 	struct mafs_memory_file *mem;
 	int fd, r;
 
@@ -40,13 +41,13 @@ static int evict_locked(struct mafsd *d, struct mafsd_inode *inode,
 	if (r < 0)
 		return r;
 	fd = d->memory->ops->lease_fd(mem);
-	if (d->root &&
+	if (leased &&
 	    (fd < 0 || mafsd_lease_wait(fd, patient) != MAFS_USE_NONE)) {
 		d->memory->ops->close(mem);
 		return -EBUSY;
 	}
 	r = mafsd_hot_drop(d, inode);
-	if (d->root)
+	if (leased)
 		mafs_lease_drop(fd);
 	d->memory->ops->close(mem);
 	if (r == 0) {

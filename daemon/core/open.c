@@ -147,7 +147,7 @@ static int admit(struct mafsd *d, const struct mafsd_caller *caller,
 	if (path == MAFSD_M && is_writer(open->flags))
 		open->direct_io = !goes_past_us(d, inode, open->flags); /* X */
 	if (path == MAFSD_C)
-		open->direct_io = d->pass_m || (is_writer(open->flags) &&
+		open->direct_io = d->pass_n || (is_writer(open->flags) &&
 						!d->fs.page_cache_only);
 	if (path == MAFSD_C && !open->direct_io) {
 		open->keep_cache = !d->shared.on &&

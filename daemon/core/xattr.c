@@ -60,41 +60,31 @@ static const char *state_text(const struct mafsd_file *file)
 	}
 }
 
-/* A memory file's one extent is as long as the file. */
-static uint64_t length_of(struct mafsd *d, struct mafsd_inode *inode, size_t i)
-{
-	struct mafsd_file *file = inode->file;
-	struct mafs_memory_file *mem;
-	struct stat st;
-	int r;
-
-	if (file->map.n_extents != 1 || mafsd_mem_get(d, file, &mem) < 0)
-		return file->map.extents[i].length_bytes;
-	r = d->memory->ops->stat(mem, &st);
-	mafsd_mem_put(d, file);
-	return r < 0 ? file->map.extents[i].length_bytes : (uint64_t)st.st_size;
-}
-
 static ssize_t extents_text(struct mafsd *d, struct mafsd_inode *inode,
 			    void *ret, size_t len)
 {
+	_cleanup_(mafs_map_done) struct mafs_map map = { 0 };
 	struct mafsd_file *file = inode->file;
 	_cleanup_free_ char *text = NULL;
 	size_t text_len = 0;
 	FILE *stream;
+	int r;
 
 	if (!file || !mafsd_in_memory(file))
 		return answer("", 0, ret, len);
+	r = d->memory->ops->extents(d->memory, &file->map, &map);
+	if (r < 0)
+		return r;
 	stream = open_memstream(&text, &text_len);
 	if (!stream)
 		return -ENOMEM;
-	for (size_t i = 0; i < file->map.n_extents; i++) {
-		const struct mafs_extent *extent = &file->map.extents[i];
+	for (size_t i = 0; i < map.n_extents; i++) {
+		const struct mafs_extent *extent = &map.extents[i];
 		char uuid[MAFS_UUID_TEXT_LEN];
 
 		mafs_uuid_to_text(&extent->device_uuid, uuid);
 		fprintf(stream, "%s %" PRIu64 " %" PRIu64 "\n", uuid,
-			extent->offset_bytes, length_of(d, inode, i));
+			extent->offset_bytes, extent->length_bytes);
 	}
 	if (fclose(stream) != 0)
 		return -ENOMEM;

@@ -52,12 +52,13 @@ struct mafs_hot_files {
 	struct mafs_hot **hot; /* owned */
 	struct mafs_place *places; /* owned */
 	size_t n_files;
+	struct mafs_memory *memory; /* borrowed; may be NULL */
 	struct mafs_inventory inventory;
 };
 
 /**
  * mafs_hot_files_find() - find out where the hot files are
- * @memory: NULL: no sizes
+ * @memory: NULL: no sizes; else it outlives *ret
  * @n_fd, @fs_id: of N; -1: no places
  * @shadow: says where they were last time; may be NULL
  *
@@ -69,7 +70,7 @@ int mafs_hot_files_find(struct mafs_hot_table *table,
 			const struct mafs_shadow *shadow,
 			struct mafs_hot_files *ret);
 void mafs_hot_files_done(struct mafs_hot_files *files);
-/* mafs_describe() of @files->hot[@i]. */
+/* mafs_describe() of @files->hot[@i]; its map is where its bytes are now. */
 int mafs_hot_files_describe(const struct mafs_hot_files *files, size_t i,
 			    struct mafs_descriptor *ret);
 
@@ -77,10 +78,10 @@ int mafs_hot_files_describe(const struct mafs_hot_files *files, size_t i,
  * mafs_describe() - the descriptor of a hot file
  * @place: where it is in N; one without a path gives the hint, and owner,
  *	group and permissions of zero, which the log does not know
- * @info: its memory file; NULL on a device of extents, or when it is missing
+ * @info: its memory file; NULL when it is missing
  *
  * Size and time are the memory file's while it is dirty, else N's. The map is
- * the log's, on a device of whole files that file with its present length.
+ * the log's: that file, with its present length.
  *
  * Return: 0, -ENOMEM.
  */

@@ -2,7 +2,8 @@
 /*
  * Reads what a person wrote behind --memory:
  *
- *	KIND[:SIZE][,mpol=POLICY][,huge=POLICY]
+ *	tmpfs[:SIZE][,mpol=POLICY][,huge=POLICY]
+ *	memfd:SIZE, file:PATH[,SIZE], dax:/dev/daxX.Y, /dev/daxX.Y
  *
  * A node list of mpol= may hold commas ("bind:0,2"): a piece that begins with
  * a digit belongs to the option before it.
@@ -12,13 +13,15 @@
 #include <ctype.h>
 #include <errno.h>
 #include <mafs/cleanup.h>
+#include <mafs/device.h>
 #include <mafs/platform.h>
 #include <mafs/size.h>
 #include <string.h>
 
-#define KINDS "tmpfs[:SIZE][,mpol=...][,huge=...]"
+#define KINDS                                              \
+	"tmpfs[:SIZE][,mpol=...][,huge=...], memfd:SIZE, " \
+	"file:PATH[,SIZE] or dax:/dev/daxX.Y"
 
-static const char *const kinds[] = { "tmpfs" };
 static const char *const huge_policies[] = { "never", "always", "within_size",
 					     "advise" };
 
@@ -33,7 +36,7 @@ static bool is_one_of(const char *text, const char *const *of, size_t n)
 static int parse_kind(const char *text, struct mafs_memory_spec *spec,
 		      struct mafs_fault *fault)
 {
-	if (!is_one_of(text, kinds, MAFS_ARRAY_SIZE(kinds)))
+	if (strcmp(text, "tmpfs") != 0)
 		return mafs_fault_set(fault, -EINVAL,
 				      "memory \"%s\": no such kind, write %s",
 				      text, KINDS);
@@ -113,8 +116,8 @@ static char *next_option(char **rest)
 	return option;
 }
 
-int mafs_memory_spec_parse(const char *text, struct mafs_memory_spec *ret,
-			   struct mafs_fault *fault)
+static int parse_tmpfs(const char *text, struct mafs_memory_spec *ret,
+		       struct mafs_fault *fault)
 {
 	_cleanup_free_ char *copy = strdup(text);
 	struct mafs_memory_spec spec = { 0 };
@@ -136,4 +139,50 @@ int mafs_memory_spec_parse(const char *text, struct mafs_memory_spec *ret,
 		return r;
 	*ret = spec;
 	return 0;
+}
+
+bool mafs_memory_spec_is_ram(const struct mafs_memory_spec *spec)
+{
+	return !strcmp(spec->kind, "tmpfs") || !strcmp(spec->kind, "memfd");
+}
+
+/* Kinds that are mapped. */
+static bool is_mapped(const char *text)
+{
+	return *text == '/' || !strncmp(text, "file:", 5) ||
+	       !strncmp(text, "memfd:", 6) || !strncmp(text, "dax:", 4);
+}
+
+static int parse_mapped(const char *text, struct mafs_memory_spec *ret,
+			struct mafs_fault *fault)
+{
+	_cleanup_(mafs_device_spec_done) struct mafs_device_spec device = {};
+	struct mafs_memory_spec spec = { 0 };
+	int r;
+
+	r = mafs_device_spec_parse(text, &device, fault);
+	if (r < 0)
+		return r;
+	strcpy(spec.kind, mafs_device_kind_to_text(device.kind));
+	spec.size_bytes = device.size_bytes;
+	if (device.path && *device.path != '/')
+		return mafs_fault_set(
+			fault, -EINVAL,
+			"memory \"%.200s\": give an absolute path", text);
+	if (device.path && strlen(device.path) >= sizeof(spec.path))
+		return mafs_fault_set(fault, -ENAMETOOLONG,
+				      "memory \"%.200s\": the path is too long",
+				      text);
+	if (device.path)
+		strcpy(spec.path, device.path);
+	*ret = spec;
+	return 0;
+}
+
+int mafs_memory_spec_parse(const char *text, struct mafs_memory_spec *ret,
+			   struct mafs_fault *fault)
+{
+	if (is_mapped(text))
+		return parse_mapped(text, ret, fault);
+	return parse_tmpfs(text, ret, fault);
 }

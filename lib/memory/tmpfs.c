@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mafs/log.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -182,6 +183,41 @@ static int tmpfs_backing_fd(struct mafs_memory *memory,
 	return r < 0 ? -errno : r;
 }
 
+static int tmpfs_extents(struct mafs_memory *memory, const struct mafs_map *map,
+			 struct mafs_map *ret)
+{
+	struct mafs_extent extent = { 0 };
+	struct mafs_map found = { 0 };
+	char name[NAME_LEN];
+	struct stat st;
+	int r = name_of_map(map, name);
+
+	if (r < 0)
+		return r;
+	if (fstatat(tmpfs_of(memory)->data_fd, name, &st, AT_SYMLINK_NOFOLLOW) <
+	    0)
+		return -errno;
+	extent.device_uuid = map->extents[0].device_uuid;
+	extent.length_bytes = (uint64_t)st.st_size;
+	if (st.st_size > 0)
+		r = mafs_map_append(&found, &extent);
+	if (r == 0)
+		*ret = found;
+	return r;
+}
+
+static int tmpfs_format(struct mafs_memory *memory, struct mafs_superblock *sb,
+			struct mafs_fault *fault)
+{
+	struct mafs_memory_usage usage;
+	int r = memory->ops->usage(memory, &usage);
+
+	if (r < 0)
+		return r;
+	sb->device_size_bytes = usage.size_bytes;
+	return mafs_log_format(&memory->media, sb, fault);
+}
+
 static int tmpfs_usage(struct mafs_memory *memory,
 		       struct mafs_memory_usage *ret)
 {
@@ -225,8 +261,8 @@ static void tmpfs_free(struct mafs_memory *memory)
 }
 
 const struct mafs_memory_ops tmpfs_ops = {
-	.kind = "tmpfs",
 	.kernel_serves = true,
+	.format = tmpfs_format,
 	.create = tmpfs_create,
 	.open = tmpfs_open,
 	.close = tmpfs_close,
@@ -238,6 +274,7 @@ const struct mafs_memory_ops tmpfs_ops = {
 	.seek = tmpfs_seek,
 	.stat = tmpfs_stat,
 	.set_times = tmpfs_set_times,
+	.extents = tmpfs_extents,
 	.backing_fd = tmpfs_backing_fd,
 	.lease_fd = tmpfs_lease_fd,
 	.usage = tmpfs_usage,

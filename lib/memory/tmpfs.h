@@ -74,6 +74,15 @@ int tmpfs_unmount(const char *path, struct mafs_fault *fault);
 /* Makes data/00 ... data/ff below @data_fd. */
 int tmpfs_make_buckets(int data_fd);
 
+/* ---- tmpfs_device.c ---- */
+
+/* As mafs_memory_make() and its like. */
+int tmpfs_make(const char *path, const struct mafs_memory_spec *spec,
+	       struct mafs_memory **ret, struct mafs_fault *fault);
+int tmpfs_attach(const char *path, bool read_only, struct mafs_memory **ret,
+		 struct mafs_fault *fault);
+int tmpfs_destroy(const char *path, struct mafs_fault *fault);
+
 /* ---- tmpfs_file.c: slots of the ops table ---- */
 
 ssize_t tmpfs_pread(struct mafs_memory_file *file, void *bytes, size_t len,

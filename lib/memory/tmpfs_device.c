@@ -89,8 +89,8 @@ static void memory_freep(struct mafs_memory **memory)
 		tmpfs_ops.free(*memory);
 }
 
-int mafs_memory_tmpfs_attach(const char *path, bool read_only,
-			     struct mafs_memory **ret, struct mafs_fault *fault)
+int tmpfs_attach(const char *path, bool read_only, struct mafs_memory **ret,
+		 struct mafs_fault *fault)
 {
 	_cleanup_(memory_freep) struct mafs_memory *memory = NULL;
 	struct tmpfs *tmpfs;
@@ -101,6 +101,7 @@ int mafs_memory_tmpfs_attach(const char *path, bool read_only,
 		return -ENOMEM;
 	*tmpfs = (struct tmpfs){
 		.base.ops = &tmpfs_ops,
+		.base.kind = "tmpfs",
 		.base.media.ops = &tmpfs_media_ops,
 		.read_only = read_only,
 		.dir_fd = -1,
@@ -228,9 +229,8 @@ static bool is_whole(const char *path)
 	return fd >= 0 && faccessat(fd, SUPERBLOCK, F_OK, 0) == 0;
 }
 
-int mafs_memory_tmpfs_make(const char *path,
-			   const struct mafs_memory_spec *spec,
-			   struct mafs_memory **ret, struct mafs_fault *fault)
+int tmpfs_make(const char *path, const struct mafs_memory_spec *spec,
+	       struct mafs_memory **ret, struct mafs_fault *fault)
 {
 	bool mounts = mafs_have_capability(CAP_SYS_ADMIN);
 	_cleanup_close_ int fd = -1;
@@ -255,12 +255,12 @@ int mafs_memory_tmpfs_make(const char *path,
 	if (r < 0)
 		return mafs_fault_set(fault, r, "memory %s: %s", path,
 				      strerror(-r));
-	return mafs_memory_tmpfs_attach(path, false, ret, fault);
+	return tmpfs_attach(path, false, ret, fault);
 }
 
 /* ---- destroying ---- */
 
-int mafs_memory_tmpfs_destroy(const char *path, struct mafs_fault *fault)
+int tmpfs_destroy(const char *path, struct mafs_fault *fault)
 {
 	_cleanup_close_ int fd = -1;
 	int r;

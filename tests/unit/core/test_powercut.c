@@ -91,7 +91,7 @@ static void lose_memory(struct core *c)
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 
 	must_be(mafs_volume_find(c->n, &ref, &fault), 0);
-	must_be(mafs_memory_tmpfs_destroy(ref.memory_path, &fault), 0);
+	must_be(mafs_memory_destroy(ref.memory_path, &fault), 0);
 	mafs_volume_ref_done(&ref);
 }
 

@@ -97,7 +97,6 @@ static int device_visit(struct mafs_memory *memory,
 }
 
 static const struct mafs_memory_ops device_ops = {
-	.kind = "list",
 	.visit = device_visit,
 };
 

@@ -50,8 +50,8 @@ static void make_memory(struct fixture *f)
 	struct mafs_entry entry = { 0 };
 
 	mafs_uuid_generate(&sb.device_uuid);
-	assert_int_equal(mafs_memory_tmpfs_make(f->memory_path, &spec,
-						&f->memory, NULL),
+	assert_int_equal(mafs_memory_make(f->memory_path, &spec, NULL,
+					  &f->memory, NULL),
 			 0);
 	assert_int_equal(mafs_log_format(&f->memory->media, &sb, NULL), 0);
 	assert_int_equal(
@@ -71,7 +71,7 @@ static void destroy_memory(struct fixture *f)
 	if (f->memory)
 		f->memory->ops->free(f->memory);
 	f->memory = NULL;
-	assert_int_equal(mafs_memory_tmpfs_destroy(f->memory_path, NULL), 0);
+	assert_int_equal(mafs_memory_destroy(f->memory_path, NULL), 0);
 }
 
 static int setup(void **state)
@@ -363,8 +363,8 @@ static void test_memory_without_a_superblock_yet_is_no_error(void **state)
 	const struct mafs_memory_spec spec = { .kind = "tmpfs",
 					       .size_bytes = 64 << 20 };
 
-	assert_int_equal(mafs_memory_tmpfs_make(f->memory_path, &spec,
-						&f->memory, NULL),
+	assert_int_equal(mafs_memory_make(f->memory_path, &spec, NULL,
+					  &f->memory, NULL),
 			 0);
 	assert_int_equal(update(f), 0);
 	assert_null(mafs_live_memory(f->live));

@@ -119,7 +119,7 @@ static void test_directory_that_others_can_read_is_refused(void **state)
 	if (geteuid() == 0)
 		skip();
 	assert_int_equal(chmod(d->path, 0755), 0);
-	r = mafs_memory_tmpfs_attach(d->path, true, &memory, NULL);
+	r = mafs_memory_attach(d->path, true, &memory, NULL);
 	assert_int_equal(chmod(d->path, 0700), 0);
 	assert_int_equal(r, -EPERM);
 }
@@ -132,7 +132,7 @@ static void test_symbolic_link_in_its_place_is_refused(void **state)
 
 	snprintf(link, sizeof(link), "%s", t_path(d->place, "link"));
 	assert_int_equal(symlink(d->path, link), 0);
-	assert_int_equal(mafs_memory_tmpfs_attach(link, true, &memory, NULL),
+	assert_int_equal(mafs_memory_attach(link, true, &memory, NULL),
 			 -ENOTDIR);
 }
 
@@ -144,8 +144,8 @@ static void test_options_of_a_mount_are_refused(void **state)
 					 .huge = "never" };
 	struct mafs_memory *memory;
 
-	assert_int_equal(mafs_memory_tmpfs_make(t_path(d->place, "other"),
-						&spec, &memory, NULL),
+	assert_int_equal(mafs_memory_make(t_path(d->place, "other"), &spec,
+					  NULL, &memory, NULL),
 			 -EPERM);
 }
 

@@ -73,7 +73,7 @@ static void test_destroy_waits_for_nobody(void **state)
 	assert_true(fd >= 0);
 	d->memory->ops->free(d->memory);
 	d->memory = NULL;
-	assert_int_equal(mafs_memory_tmpfs_destroy(d->path, NULL), 0);
+	assert_int_equal(mafs_memory_destroy(d->path, NULL), 0);
 	assert_false(is_mounted(d->path, NULL));
 	assert_int_equal(access(d->path, F_OK), -1);
 	close(fd);
@@ -89,7 +89,7 @@ static void test_outer_mount_alone_is_cleared_away(void **state)
 	unlink(t_path(d->path, "superblock"));
 	assert_int_equal(umount(t_path(d->path, "data")), 0);
 	assert_int_equal(
-		mafs_memory_tmpfs_make(d->path, &spec, &d->memory, NULL), 0);
+		mafs_memory_make(d->path, &spec, NULL, &d->memory, NULL), 0);
 	assert_true(is_mounted(t_path(d->path, "data"), "size=1024k"));
 }
 
@@ -102,10 +102,10 @@ static void test_huge_pages_are_left_out_when_told_so(void **state)
 
 	d->memory->ops->free(d->memory);
 	d->memory = NULL;
-	assert_int_equal(mafs_memory_tmpfs_destroy(d->path, NULL), 0);
+	assert_int_equal(mafs_memory_destroy(d->path, NULL), 0);
 	assert_int_equal(mkdir(d->path, 0700), 0);
 	assert_int_equal(
-		mafs_memory_tmpfs_make(d->path, &spec, &d->memory, NULL), 0);
+		mafs_memory_make(d->path, &spec, NULL, &d->memory, NULL), 0);
 	assert_false(is_mounted(t_path(d->path, "data"), "huge=within_size"));
 }
 
@@ -120,8 +120,8 @@ static void test_option_that_the_kernel_refuses_is_named(void **state)
 
 	snprintf(path, sizeof(path), "%s", t_path(d->place, "other"));
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(mafs_memory_tmpfs_make(path, &spec, &d->memory,
-						&fault),
+	assert_int_equal(mafs_memory_make(path, &spec, NULL, &d->memory,
+					  &fault),
 			 -EINVAL);
 	assert_non_null(strstr(fault.what, "mpol"));
 	assert_false(is_mounted(path, NULL));

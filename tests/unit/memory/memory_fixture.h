@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A tmpfs device to try things on, mounted or in a directory. */
+/* A memory device of a directory to try things on, of any kind. */
 #pragma once
 
 #include <mafs/memory.h>
+#include <mafs/omf.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,22 +26,61 @@
 struct device {
 	char place[T_PLACE_LEN];
 	char path[2 * T_PLACE_LEN];
+	struct mafs_memory_spec spec;
 	struct mafs_memory *memory;
 };
 
+static const struct mafs_uuid volume_uuid = { "volume of a test" };
+
+/* As a daemon does it. */
+static inline void device_format(struct device *d)
+{
+	struct mafs_superblock sb = {
+		.incompat = MAFS_OMF_INCOMPAT_TIERED,
+		.fs_uuid = volume_uuid,
+	};
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	mafs_uuid_generate(&sb.device_uuid);
+	if (d->memory->ops->format(d->memory, &sb, &fault) < 0)
+		fail_msg("%s", fault.what);
+}
+
 static inline struct device *device_make(const char *path, uint64_t size_bytes)
 {
-	struct mafs_memory_spec spec = { .kind = "tmpfs",
-					 .size_bytes = size_bytes };
 	struct device *d = calloc(1, sizeof(*d));
 	struct mafs_fault fault = MAFS_FAULT_INIT;
 
+	d->spec = (struct mafs_memory_spec){ .kind = "tmpfs",
+					     .size_bytes = size_bytes };
 	t_place_make("memory", d->place);
 	snprintf(d->path, sizeof(d->path), "%s",
 		 path ? path : t_path(d->place, "memory"));
 	mkdir(d->path, 0700);
-	if (mafs_memory_tmpfs_make(d->path, &spec, &d->memory, &fault) < 0)
+	if (mafs_memory_make(d->path, &d->spec, &volume_uuid, &d->memory,
+			     &fault) < 0)
 		fail_msg("%s", fault.what);
+	return d;
+}
+
+/* "file" or "memfd", formatted. */
+static inline struct device *device_make_mapped(const char *kind,
+						uint64_t size_bytes)
+{
+	struct device *d = calloc(1, sizeof(*d));
+	struct mafs_fault fault = MAFS_FAULT_INIT;
+
+	d->spec.size_bytes = size_bytes;
+	t_place_make("memory", d->place);
+	snprintf(d->path, sizeof(d->path), "%s", t_path(d->place, "memory"));
+	strcpy(d->spec.kind, kind);
+	if (!strcmp(kind, "file"))
+		strcpy(d->spec.path, t_path(d->place, "bytes"));
+	mkdir(d->path, 0700);
+	if (mafs_memory_make(d->path, &d->spec, &volume_uuid, &d->memory,
+			     &fault) < 0)
+		fail_msg("%s", fault.what);
+	device_format(d);
 	return d;
 }
 
@@ -48,7 +88,7 @@ static inline void device_free(struct device *d)
 {
 	if (d->memory)
 		d->memory->ops->free(d->memory);
-	mafs_memory_tmpfs_destroy(d->path, NULL);
+	mafs_memory_destroy(d->path, NULL);
 	t_place_remove(d->place);
 	free(d);
 }
@@ -57,9 +97,8 @@ static inline void device_reattach(struct device *d, bool read_only)
 {
 	d->memory->ops->free(d->memory);
 	d->memory = NULL;
-	assert_int_equal(mafs_memory_tmpfs_attach(d->path, read_only,
-						  &d->memory, NULL),
-			 0);
+	assert_int_equal(
+		mafs_memory_attach(d->path, read_only, &d->memory, NULL), 0);
 }
 
 static inline struct mafs_memory_file *create(struct device *d,
