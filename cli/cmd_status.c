@@ -101,8 +101,10 @@ static void print_memory(const json_t *status)
 
 	mafs_size_to_text(size_bytes, size);
 	mafs_size_to_text(used_bytes, used);
-	printf("  memory   %s, %s of %s used (%.0f%%), %s\n",
-	       mafs_client_text(memory, "kind"), used, size,
+	printf("  memory   %s%s%s, %s of %s used (%.0f%%), %s\n",
+	       mafs_client_text(memory, "kind"),
+	       json_object_get(memory, "device") ? ":" : "",
+	       mafs_client_text(memory, "device"), used, size,
 	       size_bytes ? 100.0 * (double)used_bytes / (double)size_bytes :
 			    0.0,
 	       mafs_client_text(memory, "policy"));

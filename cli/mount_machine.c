@@ -77,7 +77,7 @@ int mafs_mount_check_memory(const struct mafs_mount_request *request,
 	if (!request->memory)
 		return 0;
 	r = mafs_memory_spec_parse(request->memory, &spec, fault);
-	if (r < 0)
+	if (r < 0 || !mafs_memory_spec_is_ram(&spec))
 		return r;
 	r = mafs_bounds_read(&bounds);
 	if (r < 0)

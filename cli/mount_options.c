@@ -94,6 +94,10 @@ static int take_word(struct mafs_mount_request *request, const char *word,
 	if (request->memory &&
 	    (value_of(word, "mpol") || value_of(word, "huge")))
 		return append(&request->memory, word);
+	/* And in memory=file:PATH,8G. */
+	if (request->memory && !strncmp(request->memory, "file:", 5) &&
+	    *word >= '0' && *word <= '9')
+		return append(&request->memory, word);
 	if (value_of(word, "device") || value_of(word, "role"))
 		return append(&request->options, word);
 	value = value_of(word, "pressure");
@@ -127,14 +131,25 @@ int mafs_mount_options(struct mafs_mount_request *request, const char *text,
 int mafs_mount_memory(struct mafs_mount_request *request, const char *spec,
 		      struct mafs_fault *fault)
 {
+	_cleanup_free_ char *here = NULL;
 	char *whole;
+	int n;
 
 	if (!*spec)
 		return mafs_fault_set(fault, -EINVAL,
-				      "memory: give a size as 8G or 50%%, or "
-				      "tmpfs:SIZE");
-	if (asprintf(&whole, "%s%s",
-		     *spec >= '0' && *spec <= '9' ? "tmpfs:" : "", spec) < 0)
+				      "memory: give a size as 8G or 50%%, "
+				      "tmpfs:SIZE, memfd:SIZE, file:PATH,SIZE "
+				      "or dax:/dev/daxX.Y");
+	/* The daemon stands elsewhere. */
+	if (!strncmp(spec, "file:", 5) && spec[5] && spec[5] != '/') {
+		here = getcwd(NULL, 0);
+		n = here ? asprintf(&whole, "file:%s/%s", here, spec + 5) : -1;
+	} else {
+		n = asprintf(&whole, "%s%s",
+			     *spec >= '0' && *spec <= '9' ? "tmpfs:" : "",
+			     spec);
+	}
+	if (n < 0)
 		return -ENOMEM;
 	free(request->memory);
 	request->memory = whole;

@@ -80,6 +80,9 @@ static int set_identity(json_t *object, const struct mafsd_status *status)
 			  "policy", status->policy, "size_bytes",
 			  (json_int_t)status->memory_size_bytes, "used_bytes",
 			  (json_int_t)status->memory_used_bytes));
+	if (status->memory_path)
+		failed |= mafsd_json_bytes(json_object_get(object, "memory"),
+					   "device", status->memory_path);
 	return failed;
 }
 

@@ -217,7 +217,7 @@ def test_descriptor_that_outlives_the_daemon_writes_on(work):
 def test_mapping_of_a_hot_file_that_outlives_the_daemon(work):
     """Its stores go to the memory file; a new daemon must count on them."""
     vol = prepared(work, {"f": block(1, MIB)})
-    vol.need_passthrough()
+    vol.need_passthrough(to_memory=True)
     vol.make_hot(f"{vol.mnt}/f")
     reader = os.open(f"{vol.mnt}/f", os.O_RDONLY)
     writer = os.open(f"{vol.mnt}/f", os.O_RDWR)

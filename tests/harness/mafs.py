@@ -18,6 +18,8 @@ from work import (PLAIN, Skip, mounts, process_gone, remove_run_dir, run,
                   wait_for)
 
 MIB = 1 << 20
+# The same tests on another kind of memory: "file" or "memfd".
+MEMORY_KIND = os.environ.get("MAFS_TEST_TIER", "tmpfs")
 
 
 def programs():
@@ -51,10 +53,13 @@ class Volume:
     """
 
     n_killed = 0  # daemons, in all
+    n_made = 0
 
     def __init__(self, work, source=None, mnt=None, memory="tmpfs:256M",
                  options="", n_files=None, promote="off"):
         self.work, self.memory, self.options = work, memory, options
+        if MEMORY_KIND != "tmpfs":
+            self.memory = self._memory_on(memory)
         self.n_files, self.promote = n_files, promote
         self.dir = source or work.join("dir")
         self.over = mnt == ""
@@ -63,6 +68,15 @@ class Volume:
             os.makedirs(path, exist_ok=True)
         self.pid = None
         self.uuid = None
+
+    def _memory_on(self, memory):
+        size = memory.removeprefix("tmpfs:")
+        if size == memory or not size[0].isdigit():
+            raise Skip("its memory is of its own kind")
+        if MEMORY_KIND == "memfd":
+            return f"memfd:{size}"
+        Volume.n_made += 1
+        return f"file:{self.work.join(f'memory{Volume.n_made}')},{size}"
 
     def _command(self, options):
         command = ["mafs", "mount", "--memory", self.memory]
@@ -161,9 +175,11 @@ class Volume:
         values = [counters.get(name, 0) for name in names]
         return values[0] if len(values) == 1 else values
 
-    def need_passthrough(self):
+    def need_passthrough(self, to_memory=False):
         if PLAIN or not self.status().get("passthrough", True):
             raise Skip("needs FUSE passthrough")
+        if to_memory and MEMORY_KIND != "tmpfs":
+            raise Skip("the kernel cannot serve from this memory")
 
     def file(self, path):
         """What `mafs stat` says about a file."""
