@@ -37,6 +37,19 @@ static int put_changed(struct mafsd *d, struct mafsd_copy *copy,
 	return r;
 }
 
+/* @whole: chunks, but for the file's last one. Of others nothing is known. */
+static int put_data(struct mafsd *d, struct mafsd_copy *copy, size_t len,
+		    uint64_t start, bool whole)
+{
+	if (copy->sums && copy->whole) {
+		if (whole)
+			return put_changed(d, copy, copy->bytes, len, start);
+		mafsd_sums_forget(copy->sums, start, start + len);
+		copy->changes_n = true;
+	}
+	return put(d, copy, copy->bytes, len, start);
+}
+
 static int copy_data(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
 		     uint64_t end)
 {
@@ -50,10 +63,9 @@ static int copy_data(struct mafsd *d, struct mafsd_copy *copy, uint64_t start,
 		n = d->memory->ops->pread(copy->mem, copy->bytes, want, start);
 		if (n <= 0)
 			return (int)n; /* cut meanwhile: it is dirty again */
-		if (copy->sums && copy->whole)
-			r = put_changed(d, copy, copy->bytes, (size_t)n, start);
-		else
-			r = put(d, copy, copy->bytes, (size_t)n, start);
+		/* Read in part: cut meanwhile, and perhaps longer again. */
+		r = put_data(d, copy, (size_t)n, start,
+			     (size_t)n == want && start % MAFSD_CHUNK == 0);
 		if (r < 0)
 			return r;
 		start += (uint64_t)n;

@@ -119,7 +119,7 @@ static int sum_memory(struct mafsd *d, struct mafs_memory_file *mem,
 		want = size - start < READ_LEN ? (size_t)(size - start) :
 						 READ_LEN;
 		n = d->memory->ops->pread(mem, bytes, want, start);
-		if (n <= 0)
+		if (n != (ssize_t)want)
 			return n < 0 ? (int)n : -EIO;
 		at = 0;
 		while (mafsd_sums_changed(sums, bytes, start, (size_t)n, &at))

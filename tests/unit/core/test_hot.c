@@ -377,6 +377,56 @@ static void test_cut_while_only_read_is_not_forgotten(void **state)
 	core_stop(c);
 }
 
+/* ---- while it goes down ---- */
+
+static struct {
+	const struct mafs_memory_ops *real;
+	struct core *c; /* NULL: nothing happens */
+	uint64_t f;
+} cutting;
+
+/* What is read ends in the middle of a chunk: somebody cuts the file there,
+ * and makes it as long as before. */
+static ssize_t cutting_pread(struct mafs_memory_file *file, void *bytes,
+			     size_t len, uint64_t offset)
+{
+	struct core *c = take_ptr(cutting.c);
+	ssize_t n;
+
+	if (c)
+		core_resize(c, cutting.f, CHUNK + CHUNK / 2);
+	n = cutting.real->pread(file, bytes, len, offset);
+	if (c)
+		core_resize(c, cutting.f, 3 * CHUNK);
+	return n;
+}
+
+static void test_cut_while_it_goes_down_is_not_forgotten(void **state)
+{
+	static struct mafs_memory_ops ops;
+	struct mafsd_open *open;
+	struct core *c = *state;
+	int fd;
+
+	start_hot(c);
+	cutting.real = c->d->memory->ops;
+	ops = *cutting.real;
+	ops.pread = cutting_pread;
+	c->d->memory->ops = &ops;
+	open = core_create(c, "f", O_RDWR, &cutting.f);
+	fd = program(c, open, O_RDWR);
+	store(fd, 0, 3 * CHUNK, 'x');
+	cutting.c = c;
+	write_back(c, cutting.f);
+	must(!cutting.c);
+	store(fd, CHUNK, CHUNK, 0); /* like what came behind the cut */
+	core_fsync(c, open);
+	must(core_same_as_n(c, open, "f"));
+	close(fd);
+	mafsd_release(c->d, open);
+	core_stop(c);
+}
+
 /* ---- when it goes wrong ---- */
 
 static atomic_int n_failures_left;
@@ -713,6 +763,7 @@ int main(void)
 		CORE_TEST(test_growth_cuts_and_holes_go_down),
 		CORE_TEST(test_copy_writes_between_are_not_forgotten),
 		CORE_TEST(test_cut_while_only_read_is_not_forgotten),
+		CORE_TEST(test_cut_while_it_goes_down_is_not_forgotten),
 		CORE_TEST(test_failed_write_leaves_nothing_known),
 		CORE_TEST(test_failed_flush_leaves_nothing_known),
 		CORE_TEST(test_killed_daemon_leaves_it_dirty_in_whole),
