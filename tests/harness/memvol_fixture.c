@@ -133,3 +133,17 @@ void t_memvol_unlink(struct mafs_memory_volume *volume, uint64_t parent,
 
 	t_memvol_append(volume, &entry, 1);
 }
+
+int t_memvol_give_live(void *context, mafs_log_emit_fn *emit,
+		       void *emit_context)
+{
+	struct mafs_memory_volume *volume = context;
+	uint64_t cursor = 0;
+	int r;
+
+	do
+		r = mafs_names_emit(volume->names, &cursor, SIZE_MAX, emit,
+				    emit_context);
+	while (r > 0);
+	return r;
+}

@@ -30,3 +30,6 @@ void t_memvol_unlink(struct mafs_memory_volume *volume, uint64_t parent,
 		     const char *name, uint64_t id);
 struct mafs_entry t_name_entry(enum mafs_omf_type type, uint64_t parent,
 			       const char *name, uint64_t id);
+/* For mafs_log_checkpoint(); @context: the volume. */
+int t_memvol_give_live(void *context, mafs_log_emit_fn *emit,
+		       void *emit_context);

@@ -437,18 +437,6 @@ static void test_a_late_store_of_the_old_master_does_not_count(void **state)
 	mafs_memory_volume_close(volume);
 }
 
-static int give_live(void *context, mafs_log_emit_fn *emit, void *emit_context)
-{
-	struct mafs_memory_volume *volume = context;
-	uint64_t cursor = 0;
-	int r;
-
-	while ((r = mafs_names_emit(volume->names, &cursor, SIZE_MAX, emit,
-				    emit_context)) > 0)
-		;
-	return r;
-}
-
 /* Neither entries that wait for their turn, nor a checkpoint. */
 static void test_an_old_master_stores_nothing_more(void **state)
 {
@@ -476,8 +464,10 @@ static void test_an_old_master_stores_nothing_more(void **state)
 	assert_non_null(before);
 	memcpy(before, device->base, device->size_bytes);
 	assert_int_equal(mafs_log_wait(old[0]->log, ticket), -EIO);
-	assert_int_not_equal(
-		mafs_log_checkpoint(old[1]->log, give_live, old[1], &fault), 0);
+	assert_int_not_equal(mafs_log_checkpoint(old[1]->log,
+						 t_memvol_give_live, old[1],
+						 &fault),
+			     0);
 	for (int i = 0; i < 2; i++) {
 		struct mafs_device *late = mafs_pool_device(old[i]->pool, 0);
 
