@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
-from memory import MemoryVolume
+from memory import MemoryVolume, in_memory
 from runner import main, needs, scale
 from tree import read_file, write_file
 from work import Child, fails, run, wait_for
@@ -127,7 +127,8 @@ def test_client_follows_within_a_second(work):
     master, client = pair(work, mkfs=("--checkpoint-after", "64K"))
     rand = random.Random(7)
     names = [f"f{i}" for i in range(12)]
-    for version in range(scale(40, 1000)):
+    longest, n_rounds = 0, scale(40, 1000)
+    for version in range(n_rounds):
         for _ in range(6):
             path = f"{master.mnt}/{rand.choice(names)}"
             what = rand.randrange(4)
@@ -139,39 +140,68 @@ def test_client_follows_within_a_second(work):
                 with open(path, "wb") as out:
                     out.write(tagged(1, version, rand.randrange(1, 40)))
                     os.fsync(out.fileno())
+        begin = time.monotonic()
         wanted = tree_of(master.mnt)
         wait_for(lambda: tree_of(client.mnt) == wanted, 1.5,
                  f"round {version}")
+        longest = max(longest, time.monotonic() - begin)
+    print(f"client: rounds={n_rounds} longest={longest * 1000:.0f}ms",
+          flush=True)
     client.umount()
     master.umount()
+
+
+def n_flips(device):
+    """How often the superblock was stored; twice a checkpoint."""
+    with open(device, "rb") as source:
+        copies = [os.pread(source.fileno(), 512, at) for at in (0, 4096)]
+    return max(struct.unpack_from("<Q", copy, 16)[0] for copy in copies)
+
+
+def write_on(top, device, n_files, n_checkpoints):
+    """Files come, go and are written anew, among so much else that the log is
+    checkpointed all the time."""
+    rand = random.Random(3)
+    end = n_flips(device) + 2 * n_checkpoints
+    version = 0
+    write_file(f"{top}/touched", b"")
+    while n_flips(device) < end:
+        version += 1
+        change_one(top, rand, n_files, version)
+        for i in range(rand.randrange(80)):
+            os.utime(f"{top}/touched", (i, i))
+
+
+def read_on(top, n_files, seed, writer):
+    """How often a file was there."""
+    rand, n_read = random.Random(seed), 0
+    while writer.ended() is None:
+        n_read += read_one(top, rand.randrange(n_files))
+    return n_read
 
 
 @needs("mafs")
 def test_reader_never_sees_another_files_bytes(work):
-    """A small device, so that extents are used again and again."""
-    master, client = pair(work, size="32M", unit="4K", devices=1,
+    """A small device, so that extents are used again and again, and a log that
+    is checkpointed away under the client."""
+    n_files, n_checkpoints = 8, scale(60, 1000)
+    place = in_memory(work, "40M")
+    master, client = pair(place, size="32M", unit="4K", devices=1,
                           mkfs=("--checkpoint-after", "64K"))
-    n_files, seconds = 8, scale(10, 300)
-
-    def write():
-        rand = random.Random(3)
-        end = time.monotonic() + seconds
-        version = 0
-        while time.monotonic() < end:
-            version += 1
-            change_one(master.mnt, rand, n_files, version)
-
-    writer = Child(write)
-    n_read = 0
-    rand = random.Random(5)
-    while writer.ended() is None:
-        n_read += read_one(client.mnt, rand.randrange(n_files))
+    device = place.join("device-0")
+    before = n_flips(device)
+    writer = Child(lambda: write_on(master.mnt, device, n_files,
+                                    n_checkpoints))
+    n_read = read_on(client.mnt, n_files, 5, writer)
     writer.wait()
+    print(f"client: checkpoints={(n_flips(device) - before) // 2} "
+          f"files_read={n_read}", flush=True)
     assert n_read > 20, n_read
-    wanted = tree_of(master.mnt)
+    wanted = whole_tree_of(master.mnt)
     wait_for(lambda: tree_of(client.mnt) == wanted, 3, "the client's view")
     client.umount()
     master.umount()
+    master.fsck()
 
 
 @needs("mafs")

@@ -10,13 +10,16 @@ import stat
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
+from mafs import Volume
 from memory import KINDS, MemoryVolume, in_memory
 from runner import main, scale
 from tree import assert_same, block, manifest
-from work import run
+from work import run, wait_for
 
 KIB, MIB = 1 << 10, 1 << 20
 SOURCE = "/usr"
+# Each is flushed to the disk before DIR is compared.
+N_TIERED = scale(1000, 20000)
 N_FILES = int(os.environ.get("MAFS_TEST_FILES", scale(2000, 20000)))
 
 
@@ -147,6 +150,57 @@ def tree_on(work, kind):
     print(f"tree: kind={kind} files={N_FILES} extents={n_extents}",
           flush=True)
     assert n_extents > scale(100, 1000), n_extents
+
+
+def pieces_of(path):
+    """Runs of bytes between holes."""
+    with open(path, "rb") as source:
+        fd, at, n = source.fileno(), 0, 0
+        while True:
+            try:
+                at = os.lseek(fd, at, os.SEEK_DATA)
+            except OSError:
+                return n
+            at = os.lseek(fd, at, os.SEEK_HOLE)
+            n += 1
+
+
+def is_empty(vol):
+    """No file has bytes in memory, or waits to have them."""
+    status = vol.status()
+    return not any(status[what] for what in
+                   ("n_dirty", "n_hot", "hot_bytes", "reserved_bytes"))
+
+
+def test_a_tree_in_a_tiered_volume(work):
+    """The same with memory over a directory; tmpfs has pages, not extents, so
+    the large file is of many pieces."""
+    os.mkdir(work.join("plain"))
+    vol = Volume(work, memory=scale("tmpfs:128M", "tmpfs:1G")).mount()
+    sides = Sides(work.join("plain"), vol.mnt)
+    sides.copy_in(SOURCE, N_TIERED, work.join("names"))
+    sides.same("copied in")
+    sides.rename_some()
+    sides.thin_out()
+    for i in range(1200):
+        sides.write("large", i * 16384, block(i, 5000))
+    sides.date()
+    sides.same("in pieces")
+    n_pieces = pieces_of(os.path.join(vol.mnt, "large"))
+    assert n_pieces > 1000, n_pieces
+    vol.umount()
+    run(["mafs", "fsck", vol.dir])
+    assert_same(manifest(sides.tops[0]), manifest(vol.dir), what="in DIR: ")
+    vol.mount()
+    sides.same("after another mount")
+    for name in os.listdir(vol.mnt):
+        run(["rm", "-rf", os.path.join(vol.mnt, name)])
+    wait_for(lambda: is_empty(vol), 30, "the memory to be free")
+    vol.umount()
+    assert os.listdir(vol.dir) == [".mafs"]
+    run(["mafs", "fsck", vol.dir])
+    shutil.rmtree(work.join("plain"))
+    print(f"tree: kind=tmpfs files={N_TIERED} pieces={n_pieces}", flush=True)
 
 
 def test_a_tree_is_whole_until_it_is_gone(work):

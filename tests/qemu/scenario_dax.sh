@@ -21,4 +21,4 @@ for name in files names access attributes content; do
 done
 echo "== memory_tree"
 MAFS_TEST_KINDS=dax MAFS_TEST_LONG=1 \
-	python3 test_memory_tree.py --limit 3000 2>&1 || fail "memory_tree"
+	python3 test_memory_tree.py whole --limit 3000 2>&1 || fail "memory_tree"
