@@ -428,6 +428,7 @@ static void *recover_main(void *argument)
 		mafs_error("recovery: %s", strerror(-r));
 	else
 		mafsd_replaced_forget_left(d);
+	atomic_store(&d->fs.names_come, false);
 	return NULL;
 }
 
@@ -437,6 +438,7 @@ int mafsd_recover_start(struct mafsd *d)
 
 	if (atomic_load(&d->journal.n_unclaimed) == 0)
 		return 0;
+	atomic_store(&d->fs.names_come, true);
 	r = pthread_create(&d->recover_thread, NULL, recover_main, d);
 	d->recover_running = r == 0;
 	return -r;

@@ -208,6 +208,7 @@ struct mafsd_fs_ops {
  * @page_cache_only: set by the session: the kernel (before 6.6) neither maps
  *	what is open with direct_io nor keeps the page cache true beside it
  * @shared: contents change elsewhere, too: the kernel compares mtime and size
+ * @names_come: recovery may make names yet: an absent one is not kept
  */
 struct mafsd_fs {
 	const struct mafsd_fs_ops *ops;
@@ -217,6 +218,7 @@ struct mafsd_fs {
 	bool shared;
 	bool io_uring; /* set by the session */
 	bool page_cache_only;
+	atomic_bool names_come;
 	double cached_s;
 	atomic_uint_fast64_t upcalls[MAFSD_N_UPCALLS];
 };

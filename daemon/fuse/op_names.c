@@ -13,7 +13,9 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mafsd_fs *fs = mafsd_request_begin(req, MAFSD_UPCALL_lookup);
 	const struct fuse_entry_param negative = {
-		.entry_timeout = fs->cached_s,
+		/* Asked before: it may come, and all be done, meanwhile. */
+		.entry_timeout = atomic_load(&fs->names_come) ? 0 :
+								fs->cached_s,
 	};
 	struct mafsd_entry entry;
 	int r;

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../harness"))
 from mafs import MIB, Volume, prepared
 from runner import main, needs, scale
 from tree import block, read_file, write_file
-from work import DEAD, fails
+from work import DEAD, fails, wait_for
 
 ROUNDS = int(os.environ.get("MAFS_TEST_ROUNDS", scale(5, 50)))
 
@@ -276,6 +276,32 @@ def test_dirty_file_changed_in_dir_meanwhile_is_kept_beside(vol):
     copies = [n for n in os.listdir(vol.dir) if ".mafs-conflict-" in n]
     assert len(copies) == 1, os.listdir(vol.dir)
     assert read_file(f"{vol.dir}/{copies[0]}") == b"acknowledged"
+
+
+@needs("mafs")
+def test_removed_in_dir_meanwhile_comes_back_also_when_it_was_missed(vol):
+    """Looked for while recovery has not got to it, its name is not there; the
+    kernel must not go on believing that."""
+    names = [f"f{i}" for i in range(300)]
+    for name in names:
+        write_file(f"{vol.mnt}/{name}", name.encode())
+    vol.kill()
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{vol.dir}/{name}")
+    vol.mount()
+    missed = [name for name in reversed(names)
+              if not os.path.exists(f"{vol.mnt}/{name}")]
+    print(f"{len(missed)} were missed")
+    wait_for(lambda: len(os.listdir(vol.dir)) == 301, 30, "all came back")
+    time.sleep(0.5)
+    absent = [name for name in missed
+              if not os.path.exists(f"{vol.mnt}/{name}")]
+    assert not absent, (len(absent), absent[0])
+    for name in names:
+        assert read_file(f"{vol.mnt}/{name}") == name.encode()
+    vol.umount()
+    assert extra_names(vol.dir, names) == []
 
 
 @needs("mafs")
