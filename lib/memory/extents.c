@@ -44,9 +44,12 @@ static int extents_create(struct mafs_memory *memory, const void *id,
 	if (id_len > MAFS_OMF_FILE_ID_MAX)
 		return -EINVAL;
 	/* It makes the log's live state larger. */
-	if (!mafs_pool_has_log_room(e->pool))
-		return -ENOSPC;
-	r = extents_node_make(e, id, id_len, &node);
+	r = mafs_pool_has_log_room(e->pool) ?
+		    extents_node_make(e, id, id_len, &node) :
+		    -ENOSPC;
+	if (r == -ENOSPC && extents_reclaim(e, NULL) &&
+	    mafs_pool_has_log_room(e->pool))
+		r = extents_node_make(e, id, id_len, &node);
 	if (r < 0)
 		return r;
 	r = make_map(&node->content.tag, &map);
@@ -178,7 +181,7 @@ static int extents_usage(struct mafs_memory *memory,
 		return r;
 	mafs_pool_usage(e->pool, &pool);
 	ret->used_bytes = e->used_bytes;
-	ret->size_bytes = ret->used_bytes + pool.free_bytes;
+	ret->size_bytes = ret->used_bytes + pool.free_bytes + e->ahead_bytes;
 	ret->n_files = e->n_files;
 	return 0;
 }

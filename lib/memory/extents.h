@@ -41,6 +41,8 @@ struct content {
  *	while bytes are copied in place
  * @state_lock: taken inside @lock: guards times, generation and checksum of
  *	@content when @lock is held shared
+ * @ahead: units taken for an appender's next stores, which nobody was told of;
+ *	under @lock
  * @removed: its slot may be another file's; its units go with the last close
  */
 struct node {
@@ -49,6 +51,7 @@ struct node {
 	bool removed;
 	pthread_rwlock_t lock;
 	pthread_mutex_t state_lock;
+	struct mafs_layout ahead;
 	struct content content;
 };
 
@@ -58,6 +61,7 @@ struct node {
  * @lock: guards @buckets and the free slots; inside: the device's lock
  * @used_bytes: units of files, with those of removed ones that are still open;
  *	as @n_files not kept up to date when @read_only
+ * @ahead_bytes: of all nodes; given back as soon as space is short
  */
 struct extents {
 	struct mafs_memory base;
@@ -69,6 +73,7 @@ struct extents {
 	uint64_t *free_slots;
 	size_t n_free, free_capacity;
 	_Atomic uint64_t used_bytes;
+	_Atomic uint64_t ahead_bytes;
 	_Atomic uint64_t n_files;
 };
 
@@ -210,6 +215,22 @@ int extents_set_times(struct mafs_memory_file *file,
 int extents_truncate(struct mafs_memory_file *file, uint64_t size_bytes);
 int extents_allocate(struct mafs_memory_file *file, int mode, uint64_t offset,
 		     uint64_t len);
+
+/* ---- extents_ahead.c; @node's lock held exclusively ---- */
+
+/* [start, end) of the file has units. @ret_added: those that are new. All or
+ * nothing: -ENOSPC, -ENOMEM. */
+int extents_fill(struct extents *e, struct node *node, uint64_t start,
+		 uint64_t end, struct mafs_layout *ret_added);
+/* Undoes it; @added is done with. */
+void extents_unfill(struct extents *e, struct node *node,
+		    struct mafs_layout *added);
+/* Behind a store up to @end that appended: the next ones find their units. */
+void extents_take_ahead(struct extents *e, struct node *node, uint64_t end);
+void extents_drop_ahead(struct extents *e, struct node *node);
+/* Space is short: what others have ahead goes. @node: the caller's, or NULL.
+ * Return: was there any? */
+bool extents_reclaim(struct extents *e, struct node *node);
 
 /* ---- extents_space.c; @node's lock held exclusively ---- */
 

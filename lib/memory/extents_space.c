@@ -50,25 +50,6 @@ static int publish(struct extents *e, struct node *node, struct change change)
 
 /* ---- growing ---- */
 
-/* Takes runs that were just added out of the layout again. */
-static void undo_fill(struct extents *e, struct node *node,
-		      struct mafs_layout *added)
-{
-	struct mafs_layout removed = { 0 };
-
-	for (uint32_t i = 0; i < added->n_runs; i++) {
-		const struct mafs_run *run = &added->runs[i];
-
-		/* Without memory they stay taken until the next attach. */
-		if (mafs_pool_cut(
-			    e->pool, &node->content.layout, run->file_offset,
-			    run->file_offset + run->length, &removed) == 0)
-			mafs_pool_give(e->pool, &removed, true);
-		mafs_layout_done(&removed);
-	}
-	node->content.n_done = node->content.done_crc = 0;
-}
-
 /* Zeros: what is new, and what lay behind the size and comes below it; but not
  * what is stored. */
 static int clear_new(struct extents *e, const struct node *node,
@@ -109,8 +90,7 @@ int extents_grow(struct extents *e, struct node *node, uint64_t start,
 	int r = 0;
 
 	if (start < end)
-		r = mafs_pool_fill(e->pool, &content->layout, start, end,
-				   &added);
+		r = extents_fill(e, node, start, end, &added);
 	if (r < 0)
 		return r;
 	if (added.n_runs && added.runs[0].file_offset < old_end)
@@ -124,9 +104,11 @@ int extents_grow(struct extents *e, struct node *node, uint64_t start,
 		r = publish(e, node, change);
 	if (r < 0) {
 		content->size_bytes = old_size;
-		undo_fill(e, node, &added);
+		extents_unfill(e, node, &added);
 	} else {
 		e->used_bytes += mafs_layout_bytes(&added);
+		if (added.n_runs && size_bytes > old_size && bytes)
+			extents_take_ahead(e, node, size_bytes);
 	}
 	mafs_layout_done(&added);
 	return r;
@@ -139,10 +121,12 @@ uint64_t extents_fitting_end(struct extents *e, struct node *node,
 	uint64_t unit = extents_unit(e), room = mapped_room(e->mapped);
 	uint64_t at = start - start % unit;
 
-	/* One unit may be wanted for a list of runs. */
-	room = room > unit ? room - unit : 0;
+	if (room < end - start + 2 * unit && extents_reclaim(e, node))
+		room = mapped_room(e->mapped);
 	if (room >= end - start + 2 * unit)
 		return end;
+	/* One may be wanted for a list of runs. */
+	room = room > unit ? room - unit : 0;
 	while (at < end) {
 		if (!mafs_layout_covers(layout, at, at + unit)) {
 			if (room < unit)
@@ -165,6 +149,7 @@ static int cut(struct extents *e, struct node *node, uint64_t start,
 	struct change change;
 	int r;
 
+	extents_drop_ahead(e, node);
 	r = mafs_pool_cut(e->pool, &content->layout, start, end, &removed);
 	if (r < 0)
 		return r;
@@ -259,6 +244,8 @@ static int allocate(struct extents *e, struct node *node, int mode,
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > size)
 		size = end;
 	r = extents_grow(e, node, start, end, size, NULL);
+	if (r == -ENOSPC && extents_reclaim(e, node))
+		r = extents_grow(e, node, start, end, size, NULL);
 	if (r == 0 && mode & FALLOC_FL_ZERO_RANGE)
 		r = mafs_pool_zero(e->pool, &content->layout, start, end);
 	return r;

@@ -342,6 +342,7 @@ void extents_node_put(struct extents *e, struct node *node)
 	if (!e->read_only && !node->removed)
 		unhash(e, node);
 	pthread_mutex_unlock(&e->lock);
+	extents_drop_ahead(e, node);
 	if (node->removed)
 		give_all(e, &node->content);
 	node_free(node);
@@ -355,6 +356,7 @@ int extents_node_remove(struct extents *e, struct node *node)
 
 	/* Nobody is publishing, and nobody will. */
 	pthread_rwlock_wrlock(&node->lock);
+	extents_drop_ahead(e, node);
 	pthread_mutex_lock(&e->lock);
 	if (!node->removed)
 		r = mafs_guarded_store(magic, 0);

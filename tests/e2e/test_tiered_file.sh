@@ -6,9 +6,17 @@
 
 export MAFS_TEST_TIER=file
 cd "$(dirname "$0")" || exit 1
-code=0
+code=77
+try() {
+	python3 "$@"
+	case $? in
+	0) [ $code = 77 ] && code=0 ;;
+	77) ;;
+	*) code=1 ;;
+	esac
+}
 for name in content files; do
-	python3 "test_posix_$name.py" "$@" || code=1
+	try "test_posix_$name.py" "$@"
 done
-python3 test_kill_states.py dirty "$@" || code=1
+try test_kill_states.py dirty "$@"
 exit $code

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Memory files on a mapped device: what all kinds do, on a file and a memfd,
- * and what only these do. */
+ * and what only these do. ctest: labels=tsan */
 #include "contract_tests.h"
 
 #include <mafs/device.h>
@@ -196,6 +196,52 @@ static void test_bytes_behind_the_end_are_zeros_when_it_grows(void **state)
 	mafs_map_done(&map);
 }
 
+/* ---- appenders ---- */
+
+static void test_appenders_beside_each_other_stay_in_few_pieces(void **state)
+{
+	struct device *d = *state;
+	const struct mafs_memory_ops *ops = d->memory->ops;
+	struct mafs_map maps[4] = { 0 }, extents = { 0 };
+	struct mafs_memory_file *files[4];
+
+	for (int i = 0; i < 4; i++)
+		files[i] = create(d, &maps[i]);
+	for (uint64_t n = 0; n < 500; n++)
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(store(files[i], n * 4096, 4096), 4096);
+	assert_int_equal(usage_of(d).used_bytes, 4 * 500 * 4096);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(ops->extents(d->memory, &maps[i], &extents),
+				 0);
+		assert_in_range(extents.n_extents, 1, 60);
+		mafs_map_done(&extents);
+		ops->close(files[i]);
+		mafs_map_done(&maps[i]);
+	}
+}
+
+static void
+test_what_appenders_have_ahead_is_had_when_it_is_wanted(void **state)
+{
+	struct device *d = *state;
+	struct mafs_map maps[2] = { 0 };
+	struct mafs_memory_file *a = create(d, &maps[0]);
+	struct mafs_memory_file *b = create(d, &maps[1]);
+	uint64_t size = usage_of(d).size_bytes;
+
+	for (uint64_t at = 0; at < 8 * MIB; at += 65536)
+		store(a, at, 65536);
+	assert_in_range(fill(b), size - 9 * MIB, size - 8 * MIB);
+	assert_in_range(usage_of(d).used_bytes, size - MIB / 4, size);
+	d->memory->ops->close(a);
+	d->memory->ops->close(b);
+	device_reattach(d, false);
+	assert_in_range(usage_of(d).used_bytes, size - MIB / 4, size);
+	mafs_map_done(&maps[0]);
+	mafs_map_done(&maps[1]);
+}
+
 /* ---- whose it is ---- */
 
 static int make_again(struct device *d, const struct mafs_uuid *uuid,
@@ -333,6 +379,60 @@ static void test_threads_write_one_file_side_by_side(void **state)
 	mafs_map_done(&map);
 }
 
+/* Files come, grow, fill the device, are read by others, and go. */
+static void *live(void *argument)
+{
+	struct device *d = argument;
+	const struct mafs_memory_ops *ops = d->memory->ops;
+	struct mafs_memory_usage usage;
+	static char bytes[64 << 10];
+
+	for (int round = 0; round < 30; round++) {
+		struct mafs_memory_file *file, *other;
+		struct mafs_map map;
+		uint64_t at = 0;
+		ssize_t n;
+
+		if (ops->create(d->memory, "id", 2, &map, &file) < 0)
+			continue;
+		while (at < 3 * MIB &&
+		       (n = ops->pwrite(file, bytes, 40000, at)) > 0)
+			at += (uint64_t)n;
+		if (ops->open(d->memory, &map, false, &other) < 0)
+			return d;
+		ops->remove(d->memory, &map);
+		if ((uint64_t)stat_of(other).st_size != at)
+			return d;
+		ops->close(file);
+		ops->close(other);
+		mafs_map_done(&map);
+		ops->usage(d->memory, &usage);
+	}
+	return NULL;
+}
+
+static void test_threads_share_a_device_that_is_too_small(void **state)
+{
+	struct device *d = device_make_mapped(kind, 6 * MIB);
+	pthread_t threads[4];
+	uint64_t size = usage_of(d).size_bytes;
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, live, d);
+	for (int i = 0; i < 4; i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+	assert_int_equal(usage_of(d).used_bytes, 0);
+	assert_int_equal(usage_of(d).n_files, 0);
+	assert_int_equal(usage_of(d).size_bytes, size);
+	device_reattach(d, false);
+	assert_int_equal(usage_of(d).size_bytes, size);
+	device_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,11 +442,14 @@ int main(void)
 		T(test_thousands_of_files_come_and_go),
 		T(test_all_who_have_a_file_open_see_the_same),
 		T(test_bytes_behind_the_end_are_zeros_when_it_grows),
+		T(test_appenders_beside_each_other_stay_in_few_pieces),
+		T(test_what_appenders_have_ahead_is_had_when_it_is_wanted),
 		T(test_file_in_use_is_refused),
 		T(test_memory_of_another_volume_is_refused_until_it_ended),
 		T(test_what_is_not_ours_is_refused),
 		T(test_too_small_a_file_is_refused),
 		T(test_threads_write_one_file_side_by_side),
+		cmocka_unit_test(test_threads_share_a_device_that_is_too_small),
 	};
 	static const char *const kinds[] = { "file", "memfd" };
 	int n_failed = 0;
