@@ -182,8 +182,8 @@ def test_mount_serves_or_says_what_is_wrong(work):
         assert source.read() == "untouched"
     print(f"hostile: images={N_IMAGES} served={n_served} "
           f"refused={N_IMAGES - n_served} seed={SEED}", flush=True)
-    # Both are met, or the images are all too bad or all too good.
-    assert 0 < n_served < N_IMAGES, n_served
+    # One of seven is served; of few it may be none.
+    assert N_IMAGES // 40 <= n_served < N_IMAGES, n_served
 
 
 if __name__ == "__main__":
