@@ -18,6 +18,7 @@ struct options {
 	struct mafs_device_format format;
 	bool force;
 	bool as_json;
+	bool wipe;
 };
 
 /* What was made. */
@@ -152,6 +153,9 @@ static int take_option(int c, const char *argument, struct options *options)
 	case 'f':
 		options->force = true;
 		return 0;
+	case 'w':
+		options->wipe = true;
+		return 0;
 	case 'j':
 		options->as_json = true;
 		return 0;
@@ -169,6 +173,7 @@ static int run(int argc, char **argv)
 		{ "log-size", required_argument, NULL, 'l' },
 		{ "checkpoint-after", required_argument, NULL, 'c' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "wipe", no_argument, NULL, 'w' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
@@ -183,7 +188,8 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return mafs_command_usage(&mafs_command_mkfs, "name one SPEC");
-	r = make(argv[optind], &options, &fault);
+	r = options.wipe ? mafs_wipe_device(argv[optind], &fault) :
+			   make(argv[optind], &options, &fault);
 	if (r < 0) {
 		mafs_error("mkfs: %s",
 			   fault.what[0] ? fault.what : strerror(-r));
@@ -212,6 +218,9 @@ const struct mafs_command mafs_command_mkfs = {
 		"                     the log is written anew when so much was "
 		"appended\n"
 		"  -f, --force        destroy what is there\n"
+		"  --wipe             destroy it and make nothing, so that "
+		"mafs mount --memory\n"
+		"                     may have it\n"
 		"  --json             one object\n"
 		"\n"
 		"Examples:\n"

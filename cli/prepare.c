@@ -66,7 +66,7 @@ static int check_device(const char *text, struct mafs_device *device,
 	if (err)
 		return mafs_fault_set(fault, err, "%.300s: cannot be read",
 				      text);
-	if (is_blank(head, sizeof(head)))
+	if (is_blank(head, sizeof(head)) || mafs_device_is_wiped(device))
 		return 0;
 	if (mafs_superblock_read(&device->media, &sb, NULL, NULL))
 		return holds(text, "something that is no whole mafs volume",
@@ -160,4 +160,28 @@ int mafs_prepare_device(const char *text,
 	if (err && made)
 		unlink(spec.path);
 	return err;
+}
+
+int mafs_wipe_device(const char *text, struct mafs_fault *fault)
+{
+	_cleanup_(mafs_device_spec_done) struct mafs_device_spec spec = {};
+	struct mafs_device *device;
+	int err;
+
+	err = mafs_device_spec_parse(text, &spec, fault);
+	if (err)
+		return err;
+	if (spec.kind == MAFS_DEVICE_MEMFD || spec.size_bytes)
+		return mafs_fault_set(fault, -EINVAL,
+				      "%.60s: name a file or device that is "
+				      "there, without a size",
+				      text);
+	err = mafs_device_open(&spec, false, false, true, &device, fault);
+	if (err)
+		return err;
+	err = mafs_device_wipe(device);
+	mafs_device_close(device);
+	return err ? mafs_fault_set(fault, err, "%.300s: cannot be written",
+				    text) :
+		     0;
 }

@@ -20,3 +20,7 @@ int mafs_prepare_device(const char *text,
 			const struct mafs_device_format *format, bool force,
 			struct mafs_device **ret, char **ret_spec,
 			struct mafs_fault *fault);
+
+/* What is there is no device of mafs's any more. Return: 0; -EBUSY: a daemon
+ * has it; -errno. */
+int mafs_wipe_device(const char *text, struct mafs_fault *fault);

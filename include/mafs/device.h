@@ -153,6 +153,11 @@ int mafs_device_format(struct mafs_device *device,
 		       const struct mafs_device_format *format,
 		       struct mafs_fault *fault);
 
+/* It holds no volume and no memory any more, and is marked as mafs's to take.
+ * Return: 0, -EROFS, -EIO. */
+int mafs_device_wipe(struct mafs_device *device);
+bool mafs_device_is_wiped(const struct mafs_device *device);
+
 /**
  * mafs_device_alloc_begin() - everything free but the head and the segments
  * that the chains of both slots hold

@@ -110,7 +110,8 @@ extern const struct mafs_media_ops extents_media_ops;
 int extents_make(const char *path, const struct mafs_memory_spec *spec,
 		 const struct mafs_uuid *fs_uuid, struct mafs_memory **ret,
 		 struct mafs_fault *fault);
-/* -ENOENT: @path names no such device. */
+/* -ENOENT: @path names no such device; -ENXIO: the device that it names is
+ * missing. */
 int extents_attach(const char *path, bool read_only, struct mafs_memory **ret,
 		   struct mafs_fault *fault);
 int extents_destroy(const char *path, struct mafs_fault *fault);

@@ -13,12 +13,10 @@
 #include "extents.h"
 #include "tmpfs.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <mafs/buffer.h>
-#include <mafs/crc.h>
 #include <string.h>
 
 #define MEMFD_FILE "memory"
@@ -58,24 +56,6 @@ static int extents_new(struct mafs_device *device, const char *path,
 }
 
 /* ---- may it be taken? ---- */
-
-static struct mafs_omf_lent lent_mark(void)
-{
-	struct mafs_omf_lent lent = { .magic = htole64(MAFS_OMF_LENT_MAGIC) };
-
-	lent.crc = htole32(mafs_crc32c(0, &lent, sizeof(lent)));
-	return lent;
-}
-
-static bool is_lent(const struct mafs_device *device)
-{
-	const struct mafs_omf_lent mark = lent_mark();
-	struct mafs_omf_lent lent;
-
-	return mafs_guarded_copy(&lent, device->base + MAFS_OMF_LENT_OFFSET,
-				 sizeof(lent)) == 0 &&
-	       !memcmp(&lent, &mark, sizeof(lent));
-}
 
 static bool is_zero(const uint8_t *bytes, size_t len)
 {
@@ -120,9 +100,8 @@ static int refuse(const char *path, const char *what, struct mafs_fault *fault)
 {
 	return mafs_fault_set(fault, -EEXIST,
 			      "%.300s holds %.200s; name another one, or, if "
-			      "that is to be lost, remove the file (of a "
-			      "device: overwrite its first 16 KiB with zeros)",
-			      path, what);
+			      "that is to be lost: mafs mkfs --wipe %.300s",
+			      path, what, path);
 }
 
 static int check_ours(struct mafs_device *device, const char *path,
@@ -148,7 +127,7 @@ static int check_ours(struct mafs_device *device, const char *path,
 			 uuid);
 		return refuse(path, what, fault);
 	}
-	if (is_lent(device))
+	if (mafs_device_is_wiped(device))
 		return 0;
 	if (r != -ENODATA)
 		return refuse(path, "something that is not mafs's", fault);
@@ -206,21 +185,6 @@ static int look(const struct mafs_device_spec *spec,
 }
 
 /* ---- making ---- */
-
-static int mark(struct mafs_device *device, const char *path,
-		struct mafs_fault *fault)
-{
-	const struct mafs_omf_lent lent = lent_mark();
-	int r;
-
-	r = mafs_guarded_copy(device->base + MAFS_OMF_LENT_OFFSET, &lent,
-			      sizeof(lent));
-	if (r == 0)
-		r = mafs_guarded_zero(device->base, MAFS_OMF_PULSE_OFFSET);
-	return r < 0 ? mafs_fault_set(fault, r, "%.300s: cannot be written",
-				      path) :
-		       0;
-}
 
 /* What make_place() has made, but the directory. */
 static void remove_place(const char *path)
@@ -293,7 +257,10 @@ int extents_make(const char *path, const struct mafs_memory_spec *spec,
 		remove_place(path);
 		return r;
 	}
-	r = mark(device, note.spec.path, fault);
+	r = mafs_device_wipe(device);
+	if (r < 0)
+		mafs_fault_set(fault, r, "%.300s: cannot be written",
+			       note.spec.path);
 	if (r == 0)
 		r = extents_note_store(path, &note, fault);
 	if (r == 0)
@@ -345,9 +312,17 @@ int extents_attach(const char *path, bool read_only, struct mafs_memory **ret,
 	int r;
 
 	r = extents_note_load(path, &note, fault);
-	if (r == 0)
-		r = mafs_device_open(&note.spec, false, read_only, !read_only,
-				     &device, fault);
+	if (r < 0)
+		return r;
+	r = mafs_device_open(&note.spec, false, read_only, !read_only, &device,
+			     fault);
+	/* Its bytes are not lost, but elsewhere. */
+	if (r == -ENOENT)
+		return mafs_fault_set(fault, -ENXIO,
+				      "%.300s is missing, which has bytes in "
+				      "memory: put it back, or give them up by "
+				      "mafs umount --discard",
+				      note.spec.path);
 	if (r < 0)
 		return r;
 	r = extents_new(device, path, read_only, &memory);
@@ -381,7 +356,7 @@ static int wipe(const struct extents_note *note, struct mafs_fault *fault)
 	if (mafs_superblock_read(&device->media, &sb, NULL, NULL) == 0 &&
 	    sb.incompat & MAFS_OMF_INCOMPAT_TIERED &&
 	    mafs_uuid_equal(&sb.fs_uuid, &note->fs_uuid))
-		(void)mafs_guarded_zero(device->base, MAFS_OMF_PULSE_OFFSET);
+		(void)mafs_device_wipe(device);
 	mafs_device_close(device);
 	return 0;
 }

@@ -12,11 +12,14 @@
  */
 #include "mapped.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <mafs/checked.h>
+#include <mafs/crc.h>
 #include <mafs/log.h>
 #include <mafs/omf.h>
 #include <mafs/size.h>
+#include <string.h>
 
 #define UNIT_DAX (2U << 20)
 #define UNIT_ELSE (64U << 10)
@@ -245,4 +248,44 @@ int mafs_device_format(struct mafs_device *device,
 	return format->secondary ? format_secondary(mapped, &sb, fault) :
 				   format_primary(mapped, &sb, log_bytes,
 						  table_bytes, fault);
+}
+
+static struct mafs_omf_lent lent_mark(void)
+{
+	struct mafs_omf_lent lent = { .magic = htole64(MAFS_OMF_LENT_MAGIC) };
+
+	lent.crc = htole32(mafs_crc32c(0, &lent, sizeof(lent)));
+	return lent;
+}
+
+int mafs_device_wipe(struct mafs_device *device)
+{
+	const struct mafs_omf_lent lent = lent_mark();
+	int err;
+
+	if (device->read_only)
+		return -EROFS;
+	err = mafs_guarded_copy(device->base + MAFS_OMF_LENT_OFFSET, &lent,
+				sizeof(lent));
+	if (!err)
+		err = mafs_device_flush(device, MAFS_OMF_LENT_OFFSET,
+					sizeof(lent));
+	return err ? err : wipe_head(device, true);
+}
+
+bool mafs_device_is_wiped(const struct mafs_device *device)
+{
+	const struct mafs_omf_lent mark = lent_mark();
+	struct mafs_omf_lent lent;
+	uint64_t magics[MAFS_OMF_N_SB];
+
+	for (int i = 0; i < MAFS_OMF_N_SB; i++)
+		if (mafs_guarded_load((const uint64_t *)(device->base +
+							 i * MAFS_OMF_SB_SIZE),
+				      &magics[i]) ||
+		    magics[i])
+			return false;
+	return !mafs_guarded_copy(&lent, device->base + MAFS_OMF_LENT_OFFSET,
+				  sizeof(lent)) &&
+	       !memcmp(&lent, &mark, sizeof(lent));
 }

@@ -180,8 +180,19 @@ def test_what_is_somebodys_is_left_alone(work):
     run(["mafs", "mkfs", f"file:{work.join('volume')},64M"])
     before = read_file(work.join("volume"))
     said = refused(work, "--memory", f"file:{work.join('volume')}")
-    assert "memory volume" in said, said
+    assert "memory volume" in said and "--wipe" in said, said
     assert read_file(work.join("volume")) == before
+    vol = Volume(work, memory=f"file:{work.join('volume')}")
+    run(["mafs", "mkfs", "--wipe", work.join("volume")])
+    vol.mount()
+    done = run(["mafs", "mkfs", "--wipe", work.join("volume")], check=False)
+    assert done.returncode == 1 and "on this host" in done.stderr, done.stderr
+    write_file(f"{vol.mnt}/f", b"bytes")
+    vol.umount()
+    # And back.
+    run(["mafs", "mkfs", work.join("volume")])
+    done = run(["mafs", "mkfs", "--wipe", work.join("none")], check=False)
+    assert done.returncode == 1, done.stderr
 
 
 @needs("mafs")
@@ -192,6 +203,29 @@ def test_what_cannot_be_memory_is_refused(work):
     refused(work, "--memory", "dax:/dev/null")
     refused(work, "--memory", "dax:/dev/dax77.0")
     refused(work, "--memory", "memfd:")
+
+
+@needs("mafs")
+def test_memory_that_was_moved_away_is_missed(work):
+    vol = Volume(work, memory=memory_of(work, "file"),
+                 options="writeback_after=60").mount()
+    write_file(f"{vol.mnt}/f", b"bytes")
+    vol.kill()
+    os.rename(work.join("memory"), work.join("moved"))
+    try:
+        vol.mount()
+        raise RuntimeError("mounted without its bytes")
+    except AssertionError as refusal:
+        assert "put it back" in str(refusal), refusal
+    os.rename(work.join("moved"), work.join("memory"))
+    vol.mount()
+    assert read_file(f"{vol.mnt}/f") == b"bytes"
+    vol.kill()
+    os.unlink(work.join("memory"))
+    run(["mafs", "umount", "--discard", vol.mnt])
+    vol.mount()
+    assert read_file(f"{vol.mnt}/f") == b""
+    vol.umount()
 
 
 @needs("mafs")
