@@ -18,7 +18,7 @@ from work import (PLAIN, Skip, mounts, process_gone, remove_run_dir, run,
                   wait_for)
 
 MIB = 1 << 20
-# The same tests on another kind of memory: "file" or "memfd".
+# The same tests on another kind of memory: "file", "memfd" or "dax".
 MEMORY_KIND = os.environ.get("MAFS_TEST_TIER", "tmpfs")
 
 
@@ -54,6 +54,7 @@ class Volume:
 
     n_killed = 0  # daemons, in all
     n_made = 0
+    on_dax = None
 
     def __init__(self, work, source=None, mnt=None, memory="tmpfs:256M",
                  options="", n_files=None, promote="off"):
@@ -73,10 +74,20 @@ class Volume:
         size = memory.removeprefix("tmpfs:")
         if size == memory or not size[0].isdigit():
             raise Skip("its memory is of its own kind")
+        if MEMORY_KIND == "dax":
+            return self._memory_on_dax("/dev/dax0.0")
         if MEMORY_KIND == "memfd":
             return f"memfd:{size}"
         Volume.n_made += 1
         return f"file:{self.work.join(f'memory{Volume.n_made}')},{size}"
+
+    def _memory_on_dax(self, path):
+        """One device for all; what a test left there is of no use."""
+        if Volume.on_dax and Volume.on_dax.is_mounted():
+            raise Skip("another volume has the memory device")
+        Volume.on_dax = self
+        run(["mafs", "mkfs", "--wipe", path])
+        return f"dax:{path}"
 
     def _command(self, options):
         command = ["mafs", "mount", "--memory", self.memory]
