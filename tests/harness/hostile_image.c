@@ -307,8 +307,11 @@ static void change_batch(struct hostile *hostile)
 		for (unsigned n = 1 + draw(hostile, 2); n; n--) {
 			uint64_t number = htole64(odd_number(hostile));
 			size_t width = 1U << draw(hostile, 4);
-			size_t place = draw(hostile, len / width) * width;
+			size_t place;
 
+			if (len < width)
+				continue;
+			place = draw(hostile, len / width) * width;
 			memcpy(hostile->image + at + sizeof(header) + place,
 			       &number, width);
 		}
