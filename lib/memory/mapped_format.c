@@ -273,19 +273,27 @@ int mafs_device_wipe(struct mafs_device *device)
 	return err ? err : wipe_head(device, true);
 }
 
+/* All of the superblock copies: who came later may leave their first words. */
+static bool head_is_zero(const struct mafs_device *device)
+{
+	uint64_t word, all = 0;
+
+	for (uint64_t at = 0; at < MAFS_OMF_PULSE_OFFSET; at += sizeof(word)) {
+		if (mafs_guarded_load((const uint64_t *)(device->base + at),
+				      &word))
+			return false;
+		all |= word;
+	}
+	return !all;
+}
+
 bool mafs_device_is_wiped(const struct mafs_device *device)
 {
 	const struct mafs_omf_lent mark = lent_mark();
 	struct mafs_omf_lent lent;
-	uint64_t magics[MAFS_OMF_N_SB];
 
-	for (int i = 0; i < MAFS_OMF_N_SB; i++)
-		if (mafs_guarded_load((const uint64_t *)(device->base +
-							 i * MAFS_OMF_SB_SIZE),
-				      &magics[i]) ||
-		    magics[i])
-			return false;
-	return !mafs_guarded_copy(&lent, device->base + MAFS_OMF_LENT_OFFSET,
+	return head_is_zero(device) &&
+	       !mafs_guarded_copy(&lent, device->base + MAFS_OMF_LENT_OFFSET,
 				  sizeof(lent)) &&
 	       !memcmp(&lent, &mark, sizeof(lent));
 }

@@ -304,6 +304,9 @@ static void test_what_is_not_ours_is_refused(void **state)
 	assert_int_equal(ftruncate(fd, 32 << 20), 0);
 	assert_int_equal(make_again(d, &volume_uuid, &fault), 0);
 	assert_int_equal(make_again(d, &volume_uuid, &fault), 0);
+	/* Lent once, and partitioned since. */
+	assert_int_equal(pwrite(fd, &byte, 1, 446), 1);
+	assert_int_equal(make_again(d, &volume_uuid, &fault), -EEXIST);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(ftruncate(fd, 32 << 20), 0);
 	assert_int_equal(pwrite(fd, &byte, 1, 20 << 20), 1);
