@@ -9,7 +9,8 @@
 
 #include <mafs/mapping.h>
 
-#define SIZE_MAX_BYTES (600 << 10)
+#define SIZE_MAX_BYTES (3 << 20)
+#define UNIT 4096
 
 int __real_mafs_guarded_copy(void *to, const void *from, size_t len);
 int __real_mafs_guarded_zero(void *to, size_t len);
@@ -32,6 +33,8 @@ static struct {
 	struct model before, after;
 	char place[2 * T_PLACE_LEN], copy[2 * T_PLACE_LEN];
 	unsigned int n_stops;
+	unsigned int one_of; /* so many stores is a stop; 0: each */
+	unsigned int seed;
 } killed;
 
 static void copy_device(void)
@@ -83,6 +86,8 @@ static void look(void)
 	struct mafs_memory *memory;
 	int r;
 
+	if (killed.one_of && (unsigned int)rand_r(&killed.seed) % killed.one_of)
+		return;
 	killed.armed = false;
 	killed.n_stops++;
 	copy_device();
@@ -234,9 +239,9 @@ static void do_remove(void)
 
 /* ---- */
 
-static int setup(void **state)
+static int setup_sized(void **state, uint64_t size_bytes)
 {
-	struct device *d = device_make_mapped("file", 1 << 20);
+	struct device *d = device_make_mapped("file", size_bytes);
 	int fd;
 
 	memset(&killed, 0, sizeof(killed));
@@ -253,6 +258,16 @@ static int setup(void **state)
 	close(fd);
 	*state = d;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_sized(state, 1 << 20);
+}
+
+static int setup_large(void **state)
+{
+	return setup_sized(state, 8 << 20);
 }
 
 static int teardown(void **state)
@@ -324,6 +339,97 @@ static void test_making_a_file_leaves_none_or_an_empty_one(void **state)
 	assert_true(killed.n_stops > 2);
 }
 
+/* ---- many lists of runs ---- */
+
+static size_t number(size_t limit)
+{
+	return (size_t)rand_r(&killed.seed) % limit;
+}
+
+/* Takes what was given back, and fills it. */
+static void churn(struct mafs_memory_file *other)
+{
+	if (number(4) == 0)
+		assert_int_equal(other->memory->ops->truncate(other, 0), 0);
+	store(other, number(400) * UNIT, 1 + number(5 * UNIT));
+}
+
+static void do_any(struct mafs_memory_file *file)
+{
+	size_t at = number(SIZE_MAX_BYTES - 8 * UNIT);
+	size_t size = killed.after.size;
+
+	switch (number(12)) {
+	case 0:
+		do_truncate(file, size - size / 8);
+		break;
+	case 1:
+		do_truncate(file, number(4) ? (size + at) / 2 : at);
+		break;
+	case 2:
+	case 3:
+	case 4:
+	case 5:
+		do_punch(file, at - at % UNIT, UNIT * (1 + number(2)));
+		break;
+	case 6:
+		do_punch(file, at, 1 + number(6 * UNIT));
+		break;
+	case 7:
+		if (size < at)
+			at = size + number(3) * UNIT / 2;
+		/* fall through */
+	default:
+		do_write(file, at, 1 + number(3 * UNIT),
+			 (char)(1 + number(250)));
+	}
+}
+
+static void make_run(struct mafs_memory_file *file, size_t at)
+{
+	store(file, at, UNIT);
+	memset(killed.after.bytes + at, 'x', UNIT);
+	killed.after.size = at + UNIT;
+}
+
+static void test_random_changes_of_many_runs(void **state)
+{
+	struct device *d = *state;
+	struct mafs_map other_map = { 0 };
+	struct mafs_memory_file *file, *other;
+	uint64_t size = usage_of(d).size_bytes;
+
+	killed.one_of = 15;
+	file = do_create();
+	other = create(d, &other_map);
+	for (size_t i = 0; i < 370; i++)
+		make_run(file, i * 2 * UNIT);
+	for (int i = 0; i < 250; i++) {
+		do_any(file);
+		churn(other);
+		if (number(20))
+			continue;
+		d->memory->ops->close(file);
+		d->memory->ops->close(other);
+		device_reattach(d, false);
+		file = reopen(d, &killed.map, true);
+		other = reopen(d, &other_map, true);
+		begin();
+		check_bytes(file);
+		assert_int_equal(usage_of(d).used_bytes,
+				 512 * (stat_of(file).st_blocks +
+					stat_of(other).st_blocks));
+	}
+	do_remove();
+	d->memory->ops->close(file);
+	d->memory->ops->close(other);
+	assert_int_equal(d->memory->ops->remove(d->memory, &other_map), 0);
+	assert_int_equal(usage_of(d).used_bytes, 0);
+	assert_int_equal(usage_of(d).size_bytes, size);
+	mafs_map_done(&other_map);
+	assert_true(killed.n_stops > 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +441,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_making_a_file_leaves_none_or_an_empty_one, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(test_random_changes_of_many_runs,
+						setup_large, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
