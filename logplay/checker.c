@@ -139,7 +139,11 @@ static int check_contents(struct mafs_check *check, struct mafs_memory *memory,
 	if (r < 0)
 		return mafs_fault_set(fault, r, "memory files: %s",
 				      strerror(-r));
-	if (live && check->log_whole) {
+	if (check->inventory.damaged)
+		r = mafs_findings_say(&check->found, MAFS_FINDING_ERROR,
+				      "memory files: some are damaged; mafs "
+				      "umount --salvage DIR gets the others");
+	if (r == 0 && live && check->log_whole) {
 		r = read_log(check, &memory->media, &reader, fault);
 		if (r < 0)
 			return r;

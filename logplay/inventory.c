@@ -75,7 +75,8 @@ int mafs_inventory_read(struct mafs_memory *memory, bool with_ids,
 	int r;
 
 	r = memory->ops->visit(memory, take_file, &inventory);
-	if (r < 0)
+	inventory.damaged = r == -EBADMSG;
+	if (r < 0 && r != -EBADMSG)
 		return r;
 	if (inventory.n_files)
 		qsort(inventory.files, inventory.n_files,

@@ -31,6 +31,7 @@ struct items {
 	struct item *items; /* owned */
 	struct mafs_place *places; /* owned, one each */
 	size_t n, capacity;
+	bool damaged; /* there are files that are not among them */
 };
 
 static void items_done(struct items *items)
@@ -103,6 +104,7 @@ static int take_all(struct mafs_memory *memory, struct items *items)
 		item->tag = inventory.files[i].tag;
 		read_id(&inventory.files[i], item);
 	}
+	items->damaged = inventory.damaged;
 	return r;
 }
 
@@ -289,6 +291,9 @@ int mafs_salvage(struct mafs_memory *memory, struct mafs_hot_table *hot,
 						       item->hint.name,
 					       strerror(-one));
 	}
+	if (items.damaged && first == 0)
+		first = mafs_fault_set(fault, -EBADMSG,
+				       "some memory files are damaged");
 	if (r == 0)
 		r = mafs_tier_disk.flush_all(out_fd);
 	if (r < 0)

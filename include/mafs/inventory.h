@@ -32,6 +32,7 @@ struct mafs_inventory {
 	struct mafs_memory_info *files; /* owned, sorted by tag */
 	size_t n_files, capacity;
 	bool with_ids;
+	bool damaged; /* there are files of which nothing can be said */
 };
 
 /* Opens no file. Return: 0, -ENOMEM, -errno of the device. */

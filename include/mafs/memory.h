@@ -103,7 +103,8 @@ struct mafs_memory_ops {
 	int (*lease_fd)(struct mafs_memory_file *file);
 
 	int (*usage)(struct mafs_memory *memory, struct mafs_memory_usage *ret);
-	/* Calls @visit for each allocation; @id may be of length 0. */
+	/* Calls @visit for each allocation; @id may be of length 0. -EBADMSG:
+	 * for each that is whole; there are damaged ones. */
 	int (*visit)(struct mafs_memory *memory,
 		     int (*visit)(void *context, const struct mafs_map *map,
 				  const void *id, size_t id_len,

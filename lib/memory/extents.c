@@ -190,7 +190,13 @@ struct visitor {
 	int (*visit)(void *context, const struct mafs_map *map, const void *id,
 		     size_t id_len, const struct stat *st);
 	void *context;
+	bool damaged; /* a slot was */
 };
+
+static bool is_damage(int r)
+{
+	return r == -EUCLEAN || r == -EBADMSG;
+}
 
 static int visit_slot(struct extents *e, void *context, uint64_t offset)
 {
@@ -204,8 +210,9 @@ static int visit_slot(struct extents *e, void *context, uint64_t offset)
 	int r;
 
 	r = content_load(e, offset, &content, id, &id_len, NULL);
+	visitor->damaged |= is_damage(r);
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT || is_damage(r) ? 0 : r;
 	content_to_stat(&content, false, &st);
 	extent.device_uuid = content.tag;
 	if (content.size_bytes)
@@ -223,7 +230,9 @@ static int extents_visit(struct mafs_memory *memory,
 {
 	struct visitor visitor = { .visit = visit, .context = context };
 
-	return extents_each_slot(extents_of(memory), visit_slot, &visitor);
+	int r = extents_each_slot(extents_of(memory), visit_slot, &visitor);
+
+	return r < 0 ? r : visitor.damaged ? -EBADMSG : 0;
 }
 
 /* ---- the device ---- */

@@ -166,6 +166,36 @@ def test_one_file_serves_one_volume_at_a_time(work):
     other.umount()
 
 
+def slots_of(path):
+    bytes_ = read_file(path)
+    return [at for at in range(0, len(bytes_), 1024)
+            if bytes_.startswith(b"AMFSFILE", at)]
+
+
+@needs("mafs")
+def test_damaged_memory_files_do_not_cost_the_others(work):
+    vol = Volume(work, memory=memory_of(work, "file", "16M"),
+                 options="writeback_after=60").mount()
+    for i in range(8):
+        write_file(f"{vol.mnt}/f{i}", block(i, 20000))
+    vol.kill()
+    found = slots_of(work.join("memory"))
+    assert len(found) == 8, found
+    with open(work.join("memory"), "r+b") as out:
+        os.pwrite(out.fileno(), b"\xff" * 300, found[3] + 600)
+        os.pwrite(out.fileno(), b"\xff" * 8, found[5] + 30)
+    said = run(["mafs", "fsck", vol.dir], check=False)
+    assert said.returncode == 4 and "damaged" in said.stderr, said
+    said = run(["mafs", "umount", "--salvage", work.join("out"), vol.dir],
+               check=False)
+    assert said.returncode == 1 and "memory is kept" in said.stderr, said
+    kept = sorted(os.listdir(work.join("out")))
+    assert len(kept) == 6, kept
+    for name in kept:
+        assert read_file(work.join("out", name)) == block(int(name[1:]), 20000)
+    run(["mafs", "umount", "--discard", vol.dir])
+
+
 @needs("mafs")
 def test_what_is_somebodys_is_left_alone(work):
     image = work.join("image")
