@@ -365,6 +365,8 @@ static struct MHD_Daemon *start_http(struct mafsd_control *control, int fd)
 
 	/* MHD's threads inherit this mask: signals are the program's. */
 	sigfillset(&all);
+	/* What is broken below a mapping is caught, unless it is blocked. */
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	http = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION |

@@ -197,6 +197,19 @@ def test_damaged_memory_files_do_not_cost_the_others(work):
 
 
 @needs("mafs")
+def test_memory_cut_short_does_not_end_the_daemon(work):
+    vol = Volume(work, memory=memory_of(work, "file", "16M"),
+                 options="writeback_after=60").mount()
+    write_file(f"{vol.mnt}/f", block(1, 300000))
+    os.truncate(work.join("memory"), 0)
+    said = run(["mafs", "umount", vol.mnt], check=False)
+    assert said.returncode == 1 and "stays mounted" in said.stderr, said
+    assert vol.status()["pid"] == vol.pid
+    vol.kill()
+    run(["mafs", "umount", "--discard", vol.dir])
+
+
+@needs("mafs")
 def test_what_is_somebodys_is_left_alone(work):
     image = work.join("image")
     with open(image, "wb") as out:
