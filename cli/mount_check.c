@@ -14,6 +14,7 @@
 #include <mafs/cleanup.h>
 #include <mafs/device.h>
 #include <mafs/diag.h>
+#include <mafs/memory.h>
 #include <mafs/mounts.h>
 #include <mafs/volume.h>
 #include <stdio.h>
@@ -277,6 +278,44 @@ static int check_memory_volume(struct mafs_mount_request *request,
 	return r < 0 ? r : check_mountpoint(request, fault);
 }
 
+/* A file that is made: where its directory is. */
+static bool find_real(const char *path, char ret[static PATH_MAX])
+{
+	char parent[PATH_MAX];
+	char *slash;
+
+	if (realpath(path, ret))
+		return true;
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (!slash)
+		return false;
+	slash[1] = '\0';
+	return realpath(parent, ret);
+}
+
+/* What is served is not where its memory is: whoever writes to that file there
+ * would destroy the others. */
+static int check_memory_place(const struct mafs_mount_request *request,
+			      struct mafs_fault *fault)
+{
+	struct mafs_memory_spec spec = { 0 };
+	char real[PATH_MAX];
+	int r = 0;
+
+	if (request->memory)
+		r = mafs_memory_spec_parse(request->memory, &spec, fault);
+	if (r < 0 || strcmp(spec.kind, "file") != 0 ||
+	    !find_real(spec.path, real) ||
+	    !(mafs_where_is_below(real, request->source) ||
+	      mafs_where_is_below(real, request->mountpoint)))
+		return r;
+	return mafs_fault_set(fault, -EINVAL,
+			      "%.300s lies in what is to be served; name a "
+			      "file elsewhere",
+			      spec.path);
+}
+
 int mafs_mount_check(struct mafs_mount_request *request,
 		     struct mafs_fault *fault)
 {
@@ -297,6 +336,8 @@ int mafs_mount_check(struct mafs_mount_request *request,
 	if (r < 0)
 		return r;
 	r = check_source(request, fault);
+	if (r == 0)
+		r = check_memory_place(request, fault);
 	if (r < 0)
 		return r;
 	/* Over DIR itself: it may be a mount point and have files. */

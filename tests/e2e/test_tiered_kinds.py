@@ -243,6 +243,10 @@ def test_what_cannot_be_memory_is_refused(work):
     assert "too few" in refused(work, "--memory", f"file:{work.join('s')},64K")
     assert "how large" in refused(work, "--memory", f"file:{work.join('s2')}")
     assert not os.path.exists(work.join("s2"))
+    for inside in ("other/in", "mnt2/in"):
+        assert "elsewhere" in refused(work, "--memory",
+                                      f"file:{work.join(inside)},16M")
+        assert not os.path.exists(work.join(inside))
     refused(work, "--memory", "dax:/dev/null")
     refused(work, "--memory", "dax:/dev/dax77.0")
     refused(work, "--memory", "memfd:")
