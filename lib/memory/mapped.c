@@ -124,6 +124,24 @@ int mafs_device_on_mapping(enum mafs_device_kind kind,
 	return 0;
 }
 
+static int take_lock(const struct mapped *mapped, const char *path,
+		     struct mafs_fault *fault)
+{
+	int err = mafs_lock_take(mapped->base.fd);
+
+	if (err == -EAGAIN)
+		return mafs_fault_set(fault, -EBUSY,
+				      "%.300s: another mafs on this host "
+				      "writes to it",
+				      path);
+	if (err)
+		return mafs_fault_set(fault, err,
+				      "%.300s: cannot be locked: "
+				      "%s",
+				      path, strerror(-err));
+	return 0;
+}
+
 /* Its size is what was asked for, and every byte has its block. */
 static int size_file(int fd, uint64_t size_bytes)
 {
@@ -134,8 +152,10 @@ static int size_file(int fd, uint64_t size_bytes)
 	return 0;
 }
 
+/* Nobody's but ours before it is sized, which destroys. */
 static int open_file(struct mapped *mapped, const struct mafs_device_spec *spec,
-		     bool make, uint64_t *ret_size, struct mafs_fault *fault)
+		     bool make, bool lock, uint64_t *ret_size,
+		     struct mafs_fault *fault)
 {
 	int flags = mapped->base.read_only ? O_RDONLY : O_RDWR;
 	uint64_t want = spec->size_bytes;
@@ -151,6 +171,12 @@ static int open_file(struct mapped *mapped, const struct mafs_device_spec *spec,
 	if (!S_ISREG(st.st_mode))
 		return mafs_fault_set(fault, -EINVAL,
 				      "%.300s: not a regular file", spec->path);
+	err = lock ? take_lock(mapped, spec->path, fault) : 0;
+	if (!err && fstat(mapped->base.fd, &st) < 0)
+		err = mafs_fault_set(fault, -errno, "%.300s: %s", spec->path,
+				     strerror(errno));
+	if (err)
+		return err;
 	*ret_size = (uint64_t)st.st_size;
 	if (want && want != *ret_size && !make)
 		return mafs_fault_set(fault, -EINVAL,
@@ -200,7 +226,7 @@ static int open_memfd(struct mapped *mapped,
 }
 
 static int open_dax(struct mapped *mapped, const struct mafs_device_spec *spec,
-		    uint64_t *ret_size, struct mafs_fault *fault)
+		    bool lock, uint64_t *ret_size, struct mafs_fault *fault)
 {
 	int flags = mapped->base.read_only ? O_RDONLY : O_RDWR;
 	struct mafs_daxdev found;
@@ -215,39 +241,22 @@ static int open_dax(struct mapped *mapped, const struct mafs_device_spec *spec,
 				      strerror(errno));
 	mapped->base.align_bytes = found.align_bytes;
 	*ret_size = found.size_bytes;
-	return 0;
+	return lock ? take_lock(mapped, spec->path, fault) : 0;
 }
 
 static int open_kind(struct mapped *mapped, const struct mafs_device_spec *spec,
-		     bool make, uint64_t *ret_size, struct mafs_fault *fault)
+		     bool make, bool lock, uint64_t *ret_size,
+		     struct mafs_fault *fault)
 {
 	switch (spec->kind) {
 	case MAFS_DEVICE_FILE:
-		return open_file(mapped, spec, make, ret_size, fault);
+		return open_file(mapped, spec, make, lock, ret_size, fault);
 	case MAFS_DEVICE_MEMFD:
 		return open_memfd(mapped, spec, ret_size, fault);
 	case MAFS_DEVICE_DAX:
-		return open_dax(mapped, spec, ret_size, fault);
+		return open_dax(mapped, spec, lock, ret_size, fault);
 	}
 	return -EINVAL;
-}
-
-static int take_lock(const struct mapped *mapped, const char *path,
-		     struct mafs_fault *fault)
-{
-	int err = mafs_lock_take(mapped->base.fd);
-
-	if (err == -EAGAIN)
-		return mafs_fault_set(fault, -EBUSY,
-				      "%.300s: another mafs on this host "
-				      "writes to it",
-				      path);
-	if (err)
-		return mafs_fault_set(fault, err,
-				      "%.300s: cannot be locked: "
-				      "%s",
-				      path, strerror(-err));
-	return 0;
 }
 
 static int map_device(struct mapped *mapped,
@@ -309,9 +318,7 @@ int mafs_device_open(const struct mafs_device_spec *spec, bool make,
 
 	if (!mapped)
 		return -ENOMEM;
-	err = open_kind(mapped, spec, make, &size, fault);
-	if (!err && lock && !read_only)
-		err = take_lock(mapped, path, fault);
+	err = open_kind(mapped, spec, make, lock && !read_only, &size, fault);
 	if (!err)
 		err = map_device(mapped, spec, size, path, fault);
 	if (!err && !make)

@@ -180,6 +180,7 @@ static void test_second_writer_is_refused(void **state)
 	_cleanup_device_ struct mafs_device *device = NULL;
 	struct mafs_device *again;
 	struct mafs_fault fault = MAFS_FAULT_INIT;
+	struct stat st;
 
 	place_make(&place);
 	device = made(&place);
@@ -187,6 +188,12 @@ static void test_second_writer_is_refused(void **state)
 				   &fault),
 			 -EBUSY);
 	assert_non_null(strstr(fault.what, "another mafs"));
+	/* Nor is it sized. */
+	assert_int_equal(open_file(&place, 2 * T_MIB, true, false, true, &again,
+				   &fault),
+			 -EBUSY);
+	assert_int_equal(fstat(device->fd, &st), 0);
+	assert_int_equal(st.st_size, device->size_bytes);
 }
 
 static void refuse_open(const struct place *place, uint64_t size, bool make,
