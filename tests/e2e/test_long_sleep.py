@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A disk that may sleep: a build that is made and removed under
 writeback_after=1h writes no more sectors than the same names with empty files.
+Nobody else on the machine may call sync(2) meanwhile, which commits names.
 
 ctest: labels=long timeout=1800
 """
