@@ -135,7 +135,7 @@ static int check_contents(struct mafs_check *check, struct mafs_memory *memory,
 		return r;
 	settled_seq = live ? check->end.seq : UINT64_MAX;
 
-	r = mafs_inventory_read(memory, true, &check->inventory);
+	r = mafs_inventory_read(memory, MAFS_VISIT_IDS, &check->inventory);
 	if (r < 0)
 		return mafs_fault_set(fault, r, "memory files: %s",
 				      strerror(-r));

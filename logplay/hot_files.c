@@ -77,7 +77,8 @@ int mafs_hot_files_find(struct mafs_hot_table *table,
 	if (r == 0 && files.n_files && n_fd >= 0)
 		r = mafs_locate(n_fd, fs_id, files.places, files.n_files, true);
 	if (r == 0 && memory)
-		r = mafs_inventory_read(memory, false, &files.inventory);
+		r = mafs_inventory_read(memory, MAFS_VISIT_STATS,
+					&files.inventory);
 	if (r < 0)
 		return r;
 	files.memory = memory;

@@ -41,7 +41,7 @@ static int take_file(void *context, const struct mafs_map *map, const void *id,
 	r = grow(inventory);
 	if (r < 0)
 		return r;
-	if (inventory->with_ids && id_len) {
+	if (inventory->what == MAFS_VISIT_IDS && id_len) {
 		id_copy = malloc(id_len);
 		if (!id_copy)
 			return -ENOMEM;
@@ -49,9 +49,9 @@ static int take_file(void *context, const struct mafs_map *map, const void *id,
 	}
 	inventory->files[inventory->n_files++] = (struct mafs_memory_info){
 		.tag = map->extents[0].device_uuid,
-		.size_bytes = (uint64_t)st->st_size,
-		.allocated_bytes = (uint64_t)st->st_blocks * 512,
-		.mtime = st->st_mtim,
+		.size_bytes = st ? (uint64_t)st->st_size : 0,
+		.allocated_bytes = st ? (uint64_t)st->st_blocks * 512 : 0,
+		.mtime = st ? st->st_mtim : (struct timespec){ 0 },
 		.id = id_copy,
 		.id_len = id_copy ? id_len : 0,
 	};
@@ -66,15 +66,15 @@ static int compare_tag(const void *a, const void *b)
 	return memcmp(x->tag.bytes, y->tag.bytes, sizeof(x->tag.bytes));
 }
 
-int mafs_inventory_read(struct mafs_memory *memory, bool with_ids,
+int mafs_inventory_read(struct mafs_memory *memory, enum mafs_visit what,
 			struct mafs_inventory *ret)
 {
 	_cleanup_(mafs_inventory_done) struct mafs_inventory inventory = {
-		.with_ids = with_ids,
+		.what = what,
 	};
 	int r;
 
-	r = memory->ops->visit(memory, take_file, &inventory);
+	r = memory->ops->visit(memory, what, take_file, &inventory);
 	inventory.damaged = r == -EBADMSG;
 	if (r < 0 && r != -EBADMSG)
 		return r;

@@ -94,7 +94,7 @@ static void read_id(const struct mafs_memory_info *info, struct item *item)
 static int take_all(struct mafs_memory *memory, struct items *items)
 {
 	_cleanup_(mafs_inventory_done) struct mafs_inventory inventory = { 0 };
-	int r = mafs_inventory_read(memory, true, &inventory);
+	int r = mafs_inventory_read(memory, MAFS_VISIT_IDS, &inventory);
 
 	for (size_t i = 0; r == 0 && i < inventory.n_files; i++) {
 		struct item *item = add_item(items);

@@ -90,6 +90,17 @@ static void copy_way(const struct mafsd_way_usage *way,
 	ret->written_bytes = way->written_bytes;
 }
 
+/* While recovery looks for files, with those that it has not met. */
+static uint64_t count_dirty(struct mafsd *d)
+{
+	uint64_t n = d->n_dirty, n_newer;
+
+	if (!atomic_load(&d->fs.names_come))
+		return n;
+	n_newer = mafsd_journal_n_newer(d);
+	return n > n_newer ? n : n_newer;
+}
+
 void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 {
 	struct mafs_memory_usage usage = { 0 };
@@ -110,7 +121,7 @@ void mafsd_status(struct mafsd *d, struct mafsd_status *ret)
 		.memory_used_bytes = usage.used_bytes,
 		.n_hot = d->n_hot,
 		.hot_bytes = usage.used_bytes,
-		.n_dirty = d->n_dirty,
+		.n_dirty = count_dirty(d),
 		.dirty_bytes = d->dirty_bytes,
 		.dirty_oldest_ms = oldest_age_ms(d, now_ms),
 		.disk_size_bytes = (uint64_t)disk.f_blocks * disk.f_frsize,
@@ -261,7 +272,10 @@ int mafsd_sync(struct mafsd *d, struct mafs_fault *fault)
 	int r;
 
 	mafsd_thread_enter();
-	r = mafsd_write_back_all(d);
+	/* What an earlier daemon left and nobody has asked for yet, too. */
+	r = mafsd_recover_all(d);
+	if (r == 0)
+		r = mafsd_write_back_all(d);
 	if (r == 0) /* what programs wrote there themselves */
 		r = d->tier->flush_all(d->n_fd);
 	if (r < 0)

@@ -372,7 +372,7 @@ struct mafsd {
 	bool wb_running;
 	pthread_mutex_t wb_spare_lock;
 	uint8_t *wb_spare; /* wb_spare_lock: a buffer for when memory is out */
-	atomic_bool recover_stop;
+	pthread_mutex_t recover_lock; /* one look for what was left at a time */
 	pthread_t recover_thread;
 	bool recover_running;
 	bool lost_memory; /* the last session's went with the machine */

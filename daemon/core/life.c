@@ -33,6 +33,7 @@ static void init_locks(struct mafsd *d)
 	pthread_cond_init(&d->space.answered, NULL);
 	pthread_mutex_init(&d->queue_lock, NULL);
 	pthread_mutex_init(&d->sync_lock, NULL);
+	pthread_mutex_init(&d->recover_lock, NULL);
 	pthread_mutex_init(&d->wb_lock, NULL);
 	pthread_cond_init(&d->wb_wake, NULL);
 	pthread_cond_init(&d->wb_round, NULL);

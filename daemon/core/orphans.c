@@ -35,7 +35,7 @@ int mafsd_orphans_remove(struct mafsd *d)
 	size_t i;
 	int r;
 
-	r = mafs_inventory_read(d->memory, false, &known.inventory);
+	r = mafs_inventory_read(d->memory, MAFS_VISIT_TAGS, &known.inventory);
 	if (r < 0)
 		return r;
 	mafs_hot_visit(d->journal.table, mark_known, &known);

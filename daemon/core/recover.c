@@ -393,7 +393,7 @@ static int look_for(struct mafsd *d, struct unmet *unmet)
 	}
 	r = locate(d, places, unmet->n);
 	for (i = 0; i < unmet->n; i++) {
-		if (r == 0 && !atomic_load(&d->recover_stop)) {
+		if (r == 0) {
 			int error = meet(d, &unmet->hots[i], &places[i]);
 
 			if (error < 0 && first == 0)
@@ -408,7 +408,10 @@ int mafsd_recover_all(struct mafsd *d)
 {
 	_cleanup_(unmet_done) struct unmet unmet = { 0 };
 	int r;
+	mafs_guard(&d->recover_lock);
 
+	if (atomic_load(&d->journal.n_unclaimed) == 0)
+		return 0;
 	pthread_mutex_lock(&d->journal.lock);
 	r = mafs_hot_visit(d->journal.table, gather_dirty, &unmet);
 	pthread_mutex_unlock(&d->journal.lock);

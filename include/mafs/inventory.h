@@ -31,12 +31,12 @@ struct mafs_memory_info {
 struct mafs_inventory {
 	struct mafs_memory_info *files; /* owned, sorted by tag */
 	size_t n_files, capacity;
-	bool with_ids;
+	enum mafs_visit what;
 	bool damaged; /* there are files of which nothing can be said */
 };
 
 /* Opens no file. Return: 0, -ENOMEM, -errno of the device. */
-int mafs_inventory_read(struct mafs_memory *memory, bool with_ids,
+int mafs_inventory_read(struct mafs_memory *memory, enum mafs_visit what,
 			struct mafs_inventory *ret);
 void mafs_inventory_done(struct mafs_inventory *inventory);
 /* Borrowed; NULL when there is none. */

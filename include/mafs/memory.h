@@ -36,6 +36,13 @@ int mafs_memory_spec_parse(const char *text, struct mafs_memory_spec *ret,
 struct mafs_memory;
 struct mafs_memory_file;
 
+/* How much is found out of each allocation; each holds what is above it. */
+enum mafs_visit {
+	MAFS_VISIT_TAGS, /* the rest may be missing: no id, @st NULL */
+	MAFS_VISIT_STATS, /* the id may be missing */
+	MAFS_VISIT_IDS,
+};
+
 struct mafs_memory_usage {
 	uint64_t size_bytes; /* promised for data */
 	uint64_t used_bytes;
@@ -105,7 +112,7 @@ struct mafs_memory_ops {
 	int (*usage)(struct mafs_memory *memory, struct mafs_memory_usage *ret);
 	/* Calls @visit for each allocation; @id may be of length 0. -EBADMSG:
 	 * for each that is whole; there are damaged ones. */
-	int (*visit)(struct mafs_memory *memory,
+	int (*visit)(struct mafs_memory *memory, enum mafs_visit what,
 		     int (*visit)(void *context, const struct mafs_map *map,
 				  const void *id, size_t id_len,
 				  const struct stat *st),

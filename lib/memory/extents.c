@@ -222,7 +222,7 @@ static int visit_slot(struct extents *e, void *context, uint64_t offset)
 	return r;
 }
 
-static int extents_visit(struct mafs_memory *memory,
+static int extents_visit(struct mafs_memory *memory, enum mafs_visit what,
 			 int (*visit)(void *context, const struct mafs_map *map,
 				      const void *id, size_t id_len,
 				      const struct stat *st),

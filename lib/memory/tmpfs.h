@@ -129,11 +129,13 @@ int tmpfs_limit_load(int dir_fd, uint64_t *ret_bytes);
 
 /* ---- tmpfs_walk.c ---- */
 
-/* Calls @visit with each allocation's bucket directory, name and attributes. */
+/* Calls @visit with each allocation's bucket directory, name and, @with_stats,
+ * attributes, else NULL. */
 typedef int tmpfs_walk_fn(void *context, int bucket_fd, const char *name,
 			  const struct stat *st);
-int tmpfs_walk(const struct tmpfs *tmpfs, tmpfs_walk_fn *visit, void *context);
-int tmpfs_visit(struct mafs_memory *memory,
+int tmpfs_walk(const struct tmpfs *tmpfs, bool with_stats, tmpfs_walk_fn *visit,
+	       void *context);
+int tmpfs_visit(struct mafs_memory *memory, enum mafs_visit what,
 		int (*visit)(void *context, const struct mafs_map *map,
 			     const void *id, size_t id_len,
 			     const struct stat *st),

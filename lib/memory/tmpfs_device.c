@@ -146,7 +146,7 @@ static void remove_data(int dir_fd)
 	if (fd < 0)
 		return;
 	tmpfs.data_fd = fd;
-	tmpfs_walk(&tmpfs, remove_file, NULL);
+	tmpfs_walk(&tmpfs, false, remove_file, NULL);
 	for (unsigned int i = 0; i < TMPFS_N_BUCKETS; i++) {
 		snprintf(name, sizeof(name), "%02x", i);
 		unlinkat(fd, name, AT_REMOVEDIR);

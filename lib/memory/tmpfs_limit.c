@@ -94,7 +94,7 @@ static int add_file(void *context, int bucket_fd, const char *name,
 int tmpfs_count(struct tmpfs *tmpfs, uint64_t *ret_bytes, uint64_t *ret_files)
 {
 	struct sum sum = { 0 };
-	int r = tmpfs_walk(tmpfs, add_file, &sum);
+	int r = tmpfs_walk(tmpfs, true, add_file, &sum);
 
 	if (r < 0)
 		return r;

@@ -14,12 +14,22 @@
 
 #define ID_MAX 512
 
-static int walk_bucket(int bucket_fd, tmpfs_walk_fn *visit, void *context)
+/* Is it a file? *@ret: what it is, when it is not NULL. */
+static bool is_file(int dir_fd, const struct dirent *entry, struct stat *ret)
+{
+	if (!ret)
+		return entry->d_type == DT_REG;
+	return fstatat(dir_fd, entry->d_name, ret, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(ret->st_mode);
+}
+
+static int walk_bucket(int bucket_fd, bool with_stats, tmpfs_walk_fn *visit,
+		       void *context)
 {
 	_cleanup_closedir_ DIR *bucket = NULL;
 	_cleanup_close_ int fd = bucket_fd;
+	struct stat st, *ret_st = with_stats ? &st : NULL;
 	struct dirent *entry;
-	struct stat st;
 	int r;
 
 	bucket = fdopendir(fd);
@@ -27,18 +37,17 @@ static int walk_bucket(int bucket_fd, tmpfs_walk_fn *visit, void *context)
 		return -errno;
 	take_fd(fd);
 	while (errno = 0, (entry = readdir(bucket))) {
-		if (fstatat(dirfd(bucket), entry->d_name, &st,
-			    AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (!is_file(dirfd(bucket), entry, ret_st))
 			continue;
-		r = visit(context, dirfd(bucket), entry->d_name, &st);
+		r = visit(context, dirfd(bucket), entry->d_name, ret_st);
 		if (r < 0)
 			return r;
 	}
 	return -errno;
 }
 
-int tmpfs_walk(const struct tmpfs *tmpfs, tmpfs_walk_fn *visit, void *context)
+int tmpfs_walk(const struct tmpfs *tmpfs, bool with_stats, tmpfs_walk_fn *visit,
+	       void *context)
 {
 	char name[3];
 	int fd, r;
@@ -51,7 +60,7 @@ int tmpfs_walk(const struct tmpfs *tmpfs, tmpfs_walk_fn *visit, void *context)
 			continue; /* half removed */
 		if (fd < 0)
 			return -errno;
-		r = walk_bucket(fd, visit, context);
+		r = walk_bucket(fd, with_stats, visit, context);
 		if (r < 0)
 			return r;
 	}
@@ -59,6 +68,7 @@ int tmpfs_walk(const struct tmpfs *tmpfs, tmpfs_walk_fn *visit, void *context)
 }
 
 struct visitor {
+	enum mafs_visit what;
 	int (*visit)(void *context, const struct mafs_map *map, const void *id,
 		     size_t id_len, const struct stat *st);
 	void *context;
@@ -82,24 +92,29 @@ static int visit_file(void *context, int bucket_fd, const char *name,
 {
 	struct visitor *visitor = context;
 	struct mafs_extent extent = {
-		.length_bytes = st->st_size ? (uint64_t)st->st_size : 1,
+		.length_bytes = st && st->st_size ? (uint64_t)st->st_size : 1,
 	};
 	struct mafs_map map = { .extents = &extent, .n_extents = 1 };
 	uint8_t id[ID_MAX];
+	size_t id_len = 0;
 
 	if (mafs_uuid_parse(name, &extent.device_uuid) < 0)
 		return 0;
-	return visitor->visit(visitor->context, &map, id,
-			      read_id(bucket_fd, name, id), st);
+	if (visitor->what == MAFS_VISIT_IDS)
+		id_len = read_id(bucket_fd, name, id);
+	return visitor->visit(visitor->context, &map, id, id_len, st);
 }
 
-int tmpfs_visit(struct mafs_memory *memory,
+int tmpfs_visit(struct mafs_memory *memory, enum mafs_visit what,
 		int (*visit)(void *context, const struct mafs_map *map,
 			     const void *id, size_t id_len,
 			     const struct stat *st),
 		void *context)
 {
-	struct visitor visitor = { .visit = visit, .context = context };
+	struct visitor visitor = { .what = what,
+				   .visit = visit,
+				   .context = context };
 
-	return tmpfs_walk(tmpfs_of(memory), visit_file, &visitor);
+	return tmpfs_walk(tmpfs_of(memory), what != MAFS_VISIT_TAGS, visit_file,
+			  &visitor);
 }

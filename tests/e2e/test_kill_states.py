@@ -90,6 +90,21 @@ def test_dirty_files_stay_dirty_and_go_down(vol):
 
 
 @needs("mafs")
+def test_sync_right_after_the_mount_leaves_nothing_out(vol):
+    n = 2000
+    for i in range(n):
+        write_file(f"{vol.mnt}/{i}", b"%d" % i)
+    vol.kill()
+    vol.mount("writeback_after=1h")
+    assert vol.status()["n_dirty"] == n
+    vol.sync()
+    assert vol.status()["n_dirty"] == 0
+    for i in range(n):
+        assert read_file(f"{vol.dir}/{i}") == b"%d" % i, i
+    vol.umount()
+
+
+@needs("mafs")
 def test_what_was_never_looked_at_goes_down_too(vol):
     os.makedirs(f"{vol.mnt}/a/b")
     for i in range(50):

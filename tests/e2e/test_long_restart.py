@@ -50,6 +50,7 @@ def test_dirty_files_of_a_killed_daemon(work):
     seconds = mounted_again(vol)
     print(f"{N_DIRTY} dirty files: mounted again in {seconds:.2f} s")
     assert seconds < 3
+    assert vol.status()["n_dirty"] == N_DIRTY
     vol.sync()
     assert vol.status()["n_dirty"] == 0
     for i in range(N_DIRTY):

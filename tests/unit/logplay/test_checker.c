@@ -66,7 +66,7 @@ static const struct mafs_media_ops device_media_ops = {
 	.length = device_length,
 };
 
-static int device_visit(struct mafs_memory *memory,
+static int device_visit(struct mafs_memory *memory, enum mafs_visit what,
 			int (*visit)(void *context, const struct mafs_map *map,
 				     const void *id, size_t id_len,
 				     const struct stat *st),

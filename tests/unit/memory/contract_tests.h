@@ -232,7 +232,9 @@ static void test_visit_finds_each_file_with_its_identity(void **state)
 	struct mafs_memory_file *file = create(d, &map);
 
 	store(file, 0, 100);
-	assert_int_equal(d->memory->ops->visit(d->memory, see, &seen), 0);
+	assert_int_equal(d->memory->ops->visit(d->memory, MAFS_VISIT_IDS, see,
+					       &seen),
+			 0);
 	assert_int_equal(seen.n, 1);
 	assert_int_equal(seen.size, 100);
 	assert_true(mafs_uuid_equal(&seen.tag, &map.extents[0].device_uuid));

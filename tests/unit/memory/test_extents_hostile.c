@@ -257,7 +257,8 @@ static void test_any_bytes_do_no_harm(void **state)
 				n_refused++;
 				continue;
 			}
-			memory->ops->visit(memory, read_all, memory);
+			memory->ops->visit(memory, MAFS_VISIT_IDS, read_all,
+					   memory);
 			memory->ops->usage(memory, &usage);
 			memory->ops->free(memory);
 		}

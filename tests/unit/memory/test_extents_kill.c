@@ -95,7 +95,8 @@ static void look(void)
 		fail_msg("stop %u: %s", killed.n_stops, fault.what);
 	/* Made by the call that was killed: it is there and empty, or not. */
 	if (!killed.map.n_extents) {
-		assert_int_equal(memory->ops->visit(memory, see_empty, NULL),
+		assert_int_equal(memory->ops->visit(memory, MAFS_VISIT_IDS,
+						    see_empty, NULL),
 				 0);
 		memory->ops->free(memory);
 		killed.armed = true;

@@ -134,7 +134,9 @@ static void test_identity_is_a_trusted_xattr(void **state)
 	struct mafs_map map = { 0 };
 
 	d->memory->ops->close(create(d, &map));
-	assert_int_equal(d->memory->ops->visit(d->memory, see, &seen), 0);
+	assert_int_equal(d->memory->ops->visit(d->memory, MAFS_VISIT_IDS, see,
+					       &seen),
+			 0);
 	assert_int_equal(seen.id_len, 8);
 	mafs_map_done(&map);
 }
