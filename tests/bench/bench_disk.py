@@ -51,26 +51,33 @@ def read_in_group(results, options, number, side, names, procs):
 
 
 def measure_reader(results, options, work):
+    """Beside the disk a plain tmpfs, which nothing can be faster than."""
     size = to_bytes(options.size)
-    need_memory(N_READ * size + (2 << 30))
+    need_memory(2 * N_READ * size + (2 << 30))
+    tmpfs = work.join("tmpfs")
+    os.mkdir(tmpfs)
+    run(["mount", "-t", "tmpfs", "-o", f"size={N_READ * size}", "none", tmpfs])
     disk, vol = places(work, "reader", options,
                        memory=f"tmpfs:{2 * N_READ * size}")
     names = {"disk": [f"{disk}/{i}" for i in range(N_READ)],
-             "mafs": [f"{vol.mnt}/{i}" for i in range(N_READ)]}
+             "mafs": [f"{vol.mnt}/{i}" for i in range(N_READ)],
+             "tmpfs": [f"{tmpfs}/{i}" for i in range(N_READ)]}
     for i in range(N_READ):
         lay_out(names["disk"][i], options)
+        lay_out(names["tmpfs"][i], options)
         lay_out(f"{vol.dir}/{i}", options)
     vol.mount()
     vol.pull(vol.mnt)
     forget(names["disk"])
     for number in range(options.rounds):
-        for side in in_turn(number, *SIDES):
+        for side in in_turn(number, *names):
             with group(size) as procs:
                 read_in_group(results, options, number, side, names[side],
                               procs)
             forget(names["disk"])
     vol.umount()
     results.ratio("4k random read, reader of 1 GiB", "mafs", "disk", "/s", 7)
+    results.ratio("4k random read, reader of 1 GiB", "mafs", "tmpfs", "/s")
 
 
 # ---- fsync ----
