@@ -494,8 +494,9 @@ static void append_any(struct hostile *hostile)
 			append_entry(hostile,
 				     (struct mafs_entry){
 					     .type = MAFS_OMF_SIZE,
-					     .size = { draw_id(hostile),
-						       odd_number(hostile) } });
+					     .size = { .id = draw_id(hostile),
+						       .size_bytes = odd_number(
+							       hostile) } });
 			break;
 		default:
 			append_entry(hostile,
