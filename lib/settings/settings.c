@@ -171,7 +171,7 @@ static const char *what_to_give(const struct mafs_setting *setting)
 int mafs_setting_parse(const struct mafs_setting *setting, const char *text,
 		       uint64_t *ret, struct mafs_fault *fault)
 {
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (parse_value(setting, text, &value) == 0 &&
 	    ((value >= setting->min && value <= setting->max) ||
