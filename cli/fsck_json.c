@@ -9,30 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-static void set_uuid(json_t *object, const char *key,
-		     const struct mafs_uuid *uuid)
-{
-	char text[MAFS_UUID_TEXT_LEN];
-
-	mafs_uuid_to_text(uuid, text);
-	json_object_set_new(object, key, json_string(text));
-}
-
 static json_t *superblock_to_json(const struct mafs_check *check)
 {
 	json_t *object = json_object();
 
-	set_uuid(object, "device_uuid", &check->sb.device_uuid);
-	set_number(object, "copy", (uint64_t)check->sb_copy + 1);
-	set_number(object, "generation", check->sb.generation);
+	mafs_json_set_uuid(object, "device_uuid", &check->sb.device_uuid);
+	mafs_json_set_number(object, "copy", (uint64_t)check->sb_copy + 1);
+	mafs_json_set_number(object, "generation", check->sb.generation);
 	json_object_set_new(object, "live_slot",
 			    json_string(check->sb.live_slot ? "B" : "A"));
-	set_number(object, "size", check->sb.device_size_bytes);
+	mafs_json_set_number(object, "size", check->sb.device_size_bytes);
 	return object;
 }
 
@@ -45,10 +31,10 @@ static json_t *log_to_json(const struct mafs_check *check)
 		tail = "not reached";
 	else if (check->tail == MAFS_LOG_TAIL_TORN)
 		tail = "torn";
-	set_number(object, "n_entries", check->n_entries);
-	set_number(object, "n_batches", check->n_batches);
-	set_number(object, "seq", check->end.seq);
-	set_number(object, "end_offset", check->end.batch_offset);
+	mafs_json_set_number(object, "n_entries", check->n_entries);
+	mafs_json_set_number(object, "n_batches", check->n_batches);
+	mafs_json_set_number(object, "seq", check->end.seq);
+	mafs_json_set_number(object, "end_offset", check->end.batch_offset);
 	json_object_set_new(object, "tail", json_string(tail));
 	return object;
 }
@@ -59,15 +45,15 @@ static json_t *counts_to_json(const struct mafs_check *check)
 	json_t *object = json_object();
 
 	mafs_fsck_count(check, &counts);
-	set_number(object, "hot", mafs_hot_count(check->hot));
-	set_number(object, "clean", counts.n_clean);
-	set_number(object, "dirty", counts.n_dirty);
-	set_number(object, "writing", counts.n_writing);
-	set_number(object, "memory_files", check->inventory.n_files);
-	set_number(object, "orphans",
-		   check->found.n_of_kind[MAFS_FINDING_ORPHAN]);
-	set_number(object, "errors",
-		   check->found.n_of_kind[MAFS_FINDING_ERROR]);
+	mafs_json_set_number(object, "hot", mafs_hot_count(check->hot));
+	mafs_json_set_number(object, "clean", counts.n_clean);
+	mafs_json_set_number(object, "dirty", counts.n_dirty);
+	mafs_json_set_number(object, "writing", counts.n_writing);
+	mafs_json_set_number(object, "memory_files", check->inventory.n_files);
+	mafs_json_set_number(object, "orphans",
+			     check->found.n_of_kind[MAFS_FINDING_ORPHAN]);
+	mafs_json_set_number(object, "errors",
+			     check->found.n_of_kind[MAFS_FINDING_ERROR]);
 	return object;
 }
 
@@ -78,9 +64,12 @@ static json_t *extents_to_json(const struct mafs_map *map)
 	for (size_t i = 0; i < map->n_extents; i++) {
 		json_t *object = json_object();
 
-		set_uuid(object, "device_uuid", &map->extents[i].device_uuid);
-		set_number(object, "offset", map->extents[i].offset_bytes);
-		set_number(object, "length", map->extents[i].length_bytes);
+		mafs_json_set_uuid(object, "device_uuid",
+				   &map->extents[i].device_uuid);
+		mafs_json_set_number(object, "offset",
+				     map->extents[i].offset_bytes);
+		mafs_json_set_number(object, "length",
+				     map->extents[i].length_bytes);
 		json_array_append_new(array, object);
 	}
 	return array;
@@ -98,7 +87,7 @@ static int file_to_json(const struct mafs_hot_files *files, size_t i,
 	if (r < 0)
 		return r;
 	object = json_object();
-	set_number(object, "id", descriptor.id);
+	mafs_json_set_number(object, "id", descriptor.id);
 	if (descriptor.path)
 		mafs_name_to_json(object, "path", descriptor.path);
 	else if (descriptor.hint)
@@ -106,7 +95,7 @@ static int file_to_json(const struct mafs_hot_files *files, size_t i,
 	json_object_set_new(
 		object, "state",
 		json_string(mafs_descriptor_state_to_text(descriptor.state)));
-	set_number(object, "size", descriptor.size_bytes);
+	mafs_json_set_number(object, "size", descriptor.size_bytes);
 	json_object_set_new(object, "extents",
 			    extents_to_json(&descriptor.map));
 	return json_array_append_new(array, object) < 0 ? -ENOMEM : 0;
@@ -120,7 +109,7 @@ int mafs_fsck_report_json(const struct mafs_fsck *fsck)
 
 	if (!report)
 		return -ENOMEM;
-	set_uuid(report, "volume", &fsck->device->volume.uuid);
+	mafs_json_set_uuid(report, "volume", &fsck->device->volume.uuid);
 	json_object_set_new(report, "live", json_boolean(fsck->device->live));
 	if (fsck->check->have_sb) {
 		json_object_set_new(report, "superblock",

@@ -7,31 +7,17 @@
 #include <mafs/cleanup.h>
 #include <stdio.h>
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-static void set_uuid(json_t *object, const char *key,
-		     const struct mafs_uuid *uuid)
-{
-	char text[MAFS_UUID_TEXT_LEN];
-
-	mafs_uuid_to_text(uuid, text);
-	json_object_set_new(object, key, json_string(text));
-}
-
 static json_t *superblock_to_json(const struct mafs_memory_check *check)
 {
 	json_t *object = json_object();
 
-	set_uuid(object, "device_uuid", &check->sb.device_uuid);
-	set_number(object, "copy", (uint64_t)check->sb_copy + 1);
-	set_number(object, "generation", check->sb.generation);
+	mafs_json_set_uuid(object, "device_uuid", &check->sb.device_uuid);
+	mafs_json_set_number(object, "copy", (uint64_t)check->sb_copy + 1);
+	mafs_json_set_number(object, "generation", check->sb.generation);
 	json_object_set_new(object, "live_slot",
 			    json_string(check->sb.live_slot ? "B" : "A"));
-	set_number(object, "alloc_unit", check->sb.alloc_unit_bytes);
-	set_number(object, "master_epoch", check->sb.master_epoch);
+	mafs_json_set_number(object, "alloc_unit", check->sb.alloc_unit_bytes);
+	mafs_json_set_number(object, "master_epoch", check->sb.master_epoch);
 	return object;
 }
 
@@ -45,10 +31,10 @@ static json_t *log_to_json(const struct mafs_memory_check *check)
 		tail = "not reached";
 	else if (check->volume->tail == MAFS_LOG_TAIL_TORN)
 		tail = "torn";
-	set_number(object, "n_entries", check->n_entries);
-	set_number(object, "n_batches", check->n_batches);
-	set_number(object, "seq", end->seq);
-	set_number(object, "end_offset", end->batch_offset);
+	mafs_json_set_number(object, "n_entries", check->n_entries);
+	mafs_json_set_number(object, "n_batches", check->n_batches);
+	mafs_json_set_number(object, "seq", end->seq);
+	mafs_json_set_number(object, "end_offset", end->batch_offset);
 	json_object_set_new(object, "tail", json_string(tail));
 	return object;
 }
@@ -58,14 +44,14 @@ static json_t *counts_to_json(const struct mafs_fsck_memory *fsck)
 	const struct mafs_memory_check *check = &fsck->check;
 	json_t *object = json_object();
 
-	set_number(object, "files", check->n_files);
-	set_number(object, "directories", check->n_dirs);
-	set_number(object, "others", check->n_others);
-	set_number(object, "extents", check->n_extents);
-	set_number(object, "bytes", check->file_bytes);
-	set_number(object, "errors",
-		   check->found.n_of_kind[MAFS_FINDING_ERROR]);
-	set_number(object, "mended", fsck->n_mended);
+	mafs_json_set_number(object, "files", check->n_files);
+	mafs_json_set_number(object, "directories", check->n_dirs);
+	mafs_json_set_number(object, "others", check->n_others);
+	mafs_json_set_number(object, "extents", check->n_extents);
+	mafs_json_set_number(object, "bytes", check->file_bytes);
+	mafs_json_set_number(object, "errors",
+			     check->found.n_of_kind[MAFS_FINDING_ERROR]);
+	mafs_json_set_number(object, "mended", fsck->n_mended);
 	return object;
 }
 
@@ -78,12 +64,14 @@ static json_t *devices_to_json(const struct mafs_memory_check *check)
 		const struct mafs_device_space *space = &check->spaces[i];
 		json_t *object = json_object();
 
-		set_uuid(object, "uuid", &mafs_pool_device(pool, i)->uuid);
-		set_number(object, "size", space->size_bytes);
-		set_number(object, "log", space->log_bytes);
-		set_number(object, "free", space->free_bytes);
-		set_number(object, "free_runs", space->n_free_runs);
-		set_number(object, "largest_free", space->largest_free_bytes);
+		mafs_json_set_uuid(object, "uuid",
+				   &mafs_pool_device(pool, i)->uuid);
+		mafs_json_set_number(object, "size", space->size_bytes);
+		mafs_json_set_number(object, "log", space->log_bytes);
+		mafs_json_set_number(object, "free", space->free_bytes);
+		mafs_json_set_number(object, "free_runs", space->n_free_runs);
+		mafs_json_set_number(object, "largest_free",
+				     space->largest_free_bytes);
 		json_array_append_new(array, object);
 	}
 	return array;
@@ -98,11 +86,15 @@ static json_t *extents_to_json(const struct mafs_map *map)
 		json_t *object = json_object();
 
 		if (mafs_uuid_is_null(&extent->device_uuid)) {
-			set_number(object, "hole", extent->length_bytes);
+			mafs_json_set_number(object, "hole",
+					     extent->length_bytes);
 		} else {
-			set_uuid(object, "device_uuid", &extent->device_uuid);
-			set_number(object, "offset", extent->offset_bytes);
-			set_number(object, "length", extent->length_bytes);
+			mafs_json_set_uuid(object, "device_uuid",
+					   &extent->device_uuid);
+			mafs_json_set_number(object, "offset",
+					     extent->offset_bytes);
+			mafs_json_set_number(object, "length",
+					     extent->length_bytes);
 		}
 		json_array_append_new(array, object);
 	}
@@ -119,9 +111,9 @@ static int set_files(json_t *report, struct mafs_memory_check *check)
 		const struct mafs_node *node = files.list[i].node;
 		json_t *object = json_object();
 
-		set_number(object, "id", node->id);
+		mafs_json_set_number(object, "id", node->id);
 		mafs_name_to_json(object, "path", files.list[i].path);
-		set_number(object, "size", node->size_bytes);
+		mafs_json_set_number(object, "size", node->size_bytes);
 		json_object_set_new(object, "extents",
 				    extents_to_json(&node->map));
 		json_array_append_new(array, object);
@@ -139,7 +131,7 @@ int mafs_fsck_memory_report_json(struct mafs_fsck_memory *fsck)
 	if (!report)
 		return -ENOMEM;
 	if (check->have_sb) {
-		set_uuid(report, "volume", &check->sb.fs_uuid);
+		mafs_json_set_uuid(report, "volume", &check->sb.fs_uuid);
 		json_object_set_new(report, "live", json_boolean(check->live));
 		json_object_set_new(report, "superblock",
 				    superblock_to_json(check));

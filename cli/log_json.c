@@ -6,20 +6,6 @@
 #include <mafs/cleanup.h>
 #include <stdio.h>
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-static void set_uuid(json_t *object, const char *key,
-		     const struct mafs_uuid *uuid)
-{
-	char text[MAFS_UUID_TEXT_LEN];
-
-	mafs_uuid_to_text(uuid, text);
-	json_object_set_new(object, key, json_string(text));
-}
-
 /* As a whole number of nanoseconds it would not fit for all times. */
 static void set_time(json_t *object, const char *key,
 		     const struct timespec *time)
@@ -48,7 +34,7 @@ static void set_fingerprint(json_t *object,
 {
 	json_t *inner = json_object();
 
-	set_number(inner, "size", fingerprint->size_bytes);
+	mafs_json_set_number(inner, "size", fingerprint->size_bytes);
 	set_time(inner, "mtime", &fingerprint->mtime);
 	set_time(inner, "ctime", &fingerprint->ctime);
 	json_object_set_new(object, "fingerprint", inner);
@@ -64,12 +50,13 @@ static void set_extents(json_t *object, const struct mafs_map *map)
 		if (mafs_uuid_is_null(&map->extents[i].device_uuid)) {
 			json_object_set_new(extent, "hole", json_true());
 		} else {
-			set_uuid(extent, "device_uuid",
-				 &map->extents[i].device_uuid);
-			set_number(extent, "offset",
-				   map->extents[i].offset_bytes);
+			mafs_json_set_uuid(extent, "device_uuid",
+					   &map->extents[i].device_uuid);
+			mafs_json_set_number(extent, "offset",
+					     map->extents[i].offset_bytes);
 		}
-		set_number(extent, "length", map->extents[i].length_bytes);
+		mafs_json_set_number(extent, "length",
+				     map->extents[i].length_bytes);
 		json_array_append_new(extents, extent);
 	}
 	json_object_set_new(object, "extents", extents);
@@ -77,7 +64,7 @@ static void set_extents(json_t *object, const struct mafs_map *map)
 
 static void set_map(json_t *object, const struct mafs_entry_map *map)
 {
-	set_number(object, "id", map->id);
+	mafs_json_set_number(object, "id", map->id);
 	json_object_set_new(object, "dirty",
 			    json_boolean(map->flags & MAFS_OMF_MAP_DIRTY));
 	json_object_set_new(object, "writing",
@@ -85,10 +72,10 @@ static void set_map(json_t *object, const struct mafs_entry_map *map)
 	json_object_set_new(object, "drop_intent",
 			    json_boolean(map->flags & MAFS_OMF_MAP_INTENT));
 	mafs_name_to_json(object, "name", map->hint.name);
-	set_uuid(object, "fs_id", &map->identity.fs_id);
+	mafs_json_set_uuid(object, "fs_id", &map->identity.fs_id);
 	set_handle(object, "handle", &map->identity.handle);
 	set_handle(object, "parent", &map->hint.parent);
-	set_number(object, "inode", map->identity.ino);
+	mafs_json_set_number(object, "inode", map->identity.ino);
 	set_time(object, "btime", &map->identity.btime);
 	set_fingerprint(object, &map->fingerprint);
 	set_time(object, "shown_ctime", &map->shown_ctime);
@@ -97,14 +84,14 @@ static void set_map(json_t *object, const struct mafs_entry_map *map)
 
 static void set_node(json_t *object, const struct mafs_entry_node *node)
 {
-	set_number(object, "id", node->id);
-	set_number(object, "mode", node->mode);
-	set_number(object, "owner", node->uid);
-	set_number(object, "group", node->gid);
+	mafs_json_set_number(object, "id", node->id);
+	mafs_json_set_number(object, "mode", node->mode);
+	mafs_json_set_number(object, "owner", node->uid);
+	mafs_json_set_number(object, "group", node->gid);
 	if (node->parent)
-		set_number(object, "parent", node->parent);
+		mafs_json_set_number(object, "parent", node->parent);
 	if (node->rdev)
-		set_number(object, "rdev", node->rdev);
+		mafs_json_set_number(object, "rdev", node->rdev);
 	if (node->target)
 		mafs_name_to_json(object, "target", node->target);
 	set_time(object, "atime", &node->atime);
@@ -115,13 +102,13 @@ static void set_node(json_t *object, const struct mafs_entry_node *node)
 
 static void set_rename(json_t *object, const struct mafs_entry_rename *rename)
 {
-	set_number(object, "id", rename->id);
-	set_number(object, "parent", rename->parent);
+	mafs_json_set_number(object, "id", rename->id);
+	mafs_json_set_number(object, "parent", rename->parent);
 	mafs_name_to_json(object, "name", rename->name);
-	set_number(object, "new_parent", rename->new_parent);
+	mafs_json_set_number(object, "new_parent", rename->new_parent);
 	mafs_name_to_json(object, "new_name", rename->new_name);
 	if (rename->other)
-		set_number(object, "other", rename->other);
+		mafs_json_set_number(object, "other", rename->other);
 	json_object_set_new(object, "exchange",
 			    json_boolean(rename->flags &
 					 MAFS_OMF_RENAME_EXCHANGE));
@@ -130,13 +117,13 @@ static void set_rename(json_t *object, const struct mafs_entry_rename *rename)
 /* Only what the mask names. */
 static void set_attr(json_t *object, const struct mafs_entry_attr *attr)
 {
-	set_number(object, "id", attr->id);
+	mafs_json_set_number(object, "id", attr->id);
 	if (attr->mask & MAFS_OMF_ATTR_MODE)
-		set_number(object, "permissions", attr->mode);
+		mafs_json_set_number(object, "permissions", attr->mode);
 	if (attr->mask & MAFS_OMF_ATTR_UID)
-		set_number(object, "owner", attr->uid);
+		mafs_json_set_number(object, "owner", attr->uid);
 	if (attr->mask & MAFS_OMF_ATTR_GID)
-		set_number(object, "group", attr->gid);
+		mafs_json_set_number(object, "group", attr->gid);
 	if (attr->mask & MAFS_OMF_ATTR_ATIME)
 		set_time(object, "atime", &attr->atime);
 	if (attr->mask & MAFS_OMF_ATTR_MTIME)
@@ -151,7 +138,7 @@ static void set_xattr(json_t *object, const struct mafs_entry_xattr *xattr)
 	char *hex = calloc(2, (size_t)xattr->value_len + 1);
 	const uint8_t *value = xattr->value;
 
-	set_number(object, "id", xattr->id);
+	mafs_json_set_number(object, "id", xattr->id);
 	mafs_name_to_json(object, "name", xattr->name);
 	for (size_t i = 0; hex && i < xattr->value_len; i++)
 		snprintf(hex + 2 * i, 3, "%02x", value[i]);
@@ -172,8 +159,8 @@ static void set_names_payload(json_t *object, const struct mafs_entry *entry)
 		break;
 	case MAFS_OMF_NAME:
 	case MAFS_OMF_UNNAME:
-		set_number(object, "id", entry->name.id);
-		set_number(object, "parent", entry->name.parent);
+		mafs_json_set_number(object, "id", entry->name.id);
+		mafs_json_set_number(object, "parent", entry->name.parent);
 		mafs_name_to_json(object, "name", entry->name.name);
 		break;
 	case MAFS_OMF_RENAME:
@@ -186,15 +173,15 @@ static void set_names_payload(json_t *object, const struct mafs_entry *entry)
 		set_xattr(object, &entry->xattr);
 		break;
 	case MAFS_OMF_EXTENTS:
-		set_number(object, "id", entry->extents.id);
-		set_number(object, "size", entry->extents.size_bytes);
+		mafs_json_set_number(object, "id", entry->extents.id);
+		mafs_json_set_number(object, "size", entry->extents.size_bytes);
 		set_time(object, "mtime", &entry->extents.mtime);
-		set_number(object, "first", entry->extents.first);
+		mafs_json_set_number(object, "first", entry->extents.first);
 		set_extents(object, &entry->extents.map);
 		break;
 	case MAFS_OMF_SIZE:
-		set_number(object, "id", entry->size.id);
-		set_number(object, "size", entry->size.size_bytes);
+		mafs_json_set_number(object, "id", entry->size.id);
+		mafs_json_set_number(object, "size", entry->size.size_bytes);
 		set_time(object, "mtime", &entry->size.mtime);
 		break;
 	default:
@@ -207,19 +194,24 @@ static void set_payload(json_t *object, const struct mafs_entry *entry)
 	switch (entry->type) {
 	case MAFS_OMF_CHECKPOINT_BEGIN:
 	case MAFS_OMF_CHECKPOINT_END:
-		set_number(object, "n_live", entry->checkpoint.n_live);
-		set_number(object, "up_to_seq", entry->checkpoint.seq);
+		mafs_json_set_number(object, "n_live",
+				     entry->checkpoint.n_live);
+		mafs_json_set_number(object, "up_to_seq",
+				     entry->checkpoint.seq);
 		break;
 	case MAFS_OMF_SWITCH:
 		json_object_set_new(object, "to_slot",
 				    json_string(entry->log_switch.slot ? "B" :
 									 "A"));
-		set_number(object, "to_offset", entry->log_switch.offset);
-		set_number(object, "to_batch", entry->log_switch.number);
+		mafs_json_set_number(object, "to_offset",
+				     entry->log_switch.offset);
+		mafs_json_set_number(object, "to_batch",
+				     entry->log_switch.number);
 		break;
 	case MAFS_OMF_DEVICE_ADD:
-		set_uuid(object, "device_uuid", &entry->device.device_uuid);
-		set_number(object, "size", entry->device.size_bytes);
+		mafs_json_set_uuid(object, "device_uuid",
+				   &entry->device.device_uuid);
+		mafs_json_set_number(object, "size", entry->device.size_bytes);
 		if (entry->device.spec)
 			mafs_name_to_json(object, "spec", entry->device.spec);
 		break;
@@ -227,17 +219,17 @@ static void set_payload(json_t *object, const struct mafs_entry *entry)
 		set_map(object, &entry->map);
 		break;
 	case MAFS_OMF_CLEAN:
-		set_number(object, "id", entry->clean.id);
+		mafs_json_set_number(object, "id", entry->clean.id);
 		set_fingerprint(object, &entry->clean.fingerprint);
 		set_time(object, "shown_ctime", &entry->clean.shown_ctime);
 		break;
 	case MAFS_OMF_WRITING:
 	case MAFS_OMF_DROP_INTENT:
 	case MAFS_OMF_DROP:
-		set_number(object, "id", entry->id.id);
+		mafs_json_set_number(object, "id", entry->id.id);
 		break;
 	case MAFS_OMF_CONFLICT:
-		set_number(object, "id", entry->conflict.id);
+		mafs_json_set_number(object, "id", entry->conflict.id);
 		mafs_name_to_json(object, "name", entry->conflict.name);
 		break;
 	default:
@@ -257,10 +249,10 @@ json_t *mafs_log_entry_to_json(const struct mafs_entry *entry,
 	json_object_set_new(
 		object, "slot",
 		json_string(position->region == MAFS_REGION_LOG_B ? "B" : "A"));
-	set_number(object, "offset", position->record_offset);
-	set_number(object, "batch", position->batch_number);
-	set_number(object, "seq", entry->seq);
-	set_number(object, "time_ns", entry->time_ns);
+	mafs_json_set_number(object, "offset", position->record_offset);
+	mafs_json_set_number(object, "batch", position->batch_number);
+	mafs_json_set_number(object, "seq", entry->seq);
+	mafs_json_set_number(object, "time_ns", entry->time_ns);
 	json_object_set_new(object, "type",
 			    json_string(type ? type : "unknown"));
 	set_payload(object, entry);

@@ -51,6 +51,20 @@ void mafs_name_to_json(json_t *object, const char *key, const char *name)
 	json_object_set_new(object, hex_key, json_string(hex));
 }
 
+void mafs_json_set_number(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+void mafs_json_set_uuid(json_t *object, const char *key,
+			const struct mafs_uuid *uuid)
+{
+	char text[MAFS_UUID_TEXT_LEN];
+
+	mafs_uuid_to_text(uuid, text);
+	json_object_set_new(object, key, json_string(text));
+}
+
 void mafs_json_print(const json_t *array, bool one)
 {
 	if (one && json_array_size(array) == 0)

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <jansson.h>
+#include <mafs/uuid.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /**
  * mafs_name_shown() - a name for people
@@ -15,6 +17,11 @@ char *mafs_name_shown(const char *name);
 
 /* Sets @key; a name that is no UTF-8 goes to @key_hex instead. */
 void mafs_name_to_json(json_t *object, const char *key, const char *name);
+
+/* Beyond 2^63 it wraps, as JSON readers have it. */
+void mafs_json_set_number(json_t *object, const char *key, uint64_t value);
+void mafs_json_set_uuid(json_t *object, const char *key,
+			const struct mafs_uuid *uuid);
 
 /* Prints an array, or with @one its only member. An empty one with @one:
  * nothing. */
